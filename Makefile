@@ -1,0 +1,43 @@
+# Two commands on a fresh machine: `make demo` and `make test`.
+# Everything else is for people who change the code.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: demo test check format lint types floors lock bench clean
+
+demo: $(READY)
+	@exec $(BIN)/leadscore demo
+
+test: $(READY)
+	@$(BIN)/python -m pytest
+
+# The environment is made again only when the lock or the packaging changes.
+$(READY): constraints.txt pyproject.toml .ci/environment
+	@PYTHON="$(PYTHON)" bash .ci/environment "$(VENV)"
+
+check: format lint types floors
+
+format: $(READY)
+	@$(BIN)/ruff format --check .
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+
+types: $(READY)
+	@$(BIN)/mypy
+
+floors: $(READY)
+	@$(BIN)/lint-imports
+
+# Needs uv (pip install uv). Hashes only, no registry address.
+lock:
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --only-binary :all: --no-header -q -o constraints.txt
+
+bench: $(READY)
+	@$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

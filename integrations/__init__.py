@@ -1,0 +1,1 @@
+"""The CRMs: one folder each, behind one pair of protocols."""

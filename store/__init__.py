@@ -1,0 +1,1 @@
+"""Durable state: the only room that knows SQL or ciphers."""

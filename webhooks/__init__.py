@@ -1,0 +1,1 @@
+"""The service: receive, unpack, score, write back."""
