@@ -1,0 +1,294 @@
+"""practice.toml as pydantic models: accounts, field map, tiers, hours."""
+
+import re
+from collections.abc import Mapping
+from datetime import date, time
+from ipaddress import ip_network
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
+
+from config.fields import DEFAULT_OUTPUTS, Crm, FieldMap, OutputMap
+from config.problems import did_you_mean
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SecretRef(_Table):
+    """Where a secret is kept: an environment variable or a file. Never the secret itself."""
+
+    env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    file: str | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "SecretRef":
+        if (self.env is None) == (self.file is None):
+            raise ValueError('name one place, as in { env = "NAME" } or { file = "/path" }')
+        return self
+
+
+def _no_plain_secret(value: Any) -> Any:
+    if isinstance(value, str):
+        raise ValueError(  # noqa: TRY004  pydantic collects ValueErrors only
+            'a secret does not belong into this file; write { env = "NAME" } or { file = "/path" }'
+        )
+    return value
+
+
+Secret = Annotated[SecretRef, BeforeValidator(_no_plain_secret)]
+
+
+def _service_url(url: str) -> str:
+    parts = urlsplit(url)
+    loopback = parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise ValueError("must be a full address, as in https://api.hubapi.com")
+    if parts.scheme == "http" and not loopback:
+        raise ValueError("must begin with https:// (plain http only for 127.0.0.1)")
+    if parts.query or parts.fragment or parts.username:
+        raise ValueError("must hold no query, fragment or user name")
+    return url.rstrip("/") if parts.path in {"", "/"} else url
+
+
+ServiceUrl = Annotated[str, AfterValidator(_service_url)]
+
+
+def _salesforce_id(value: str) -> str:
+    if not re.fullmatch(r"00D[a-zA-Z0-9]{12}(?:[a-zA-Z0-9]{3})?", value):
+        raise ValueError("must be the 15- or 18-character id that begins with 00D")
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        ip_network(value)
+    except ValueError as error:
+        raise ValueError("must be an address range, as in 203.0.113.0/24") from error
+    return value
+
+
+AddressRange = Annotated[str, AfterValidator(_network)]
+
+
+class HubSpotAccount(_Table):
+    """One HubSpot portal. Source: reference hubspot.md sections 3 to 5."""
+
+    union_tag: ClassVar[str] = "hubspot_account"
+
+    crm: Literal["hubspot"]
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    portal_id: str = Field(pattern=r"^\d{1,19}$")
+    app_id: str = Field(pattern=r"^\d{1,19}$")
+    access_token: Secret
+    client_secret: Secret
+    client_secret_next: Secret | None = None  #: Also valid, while the secret is changed.
+    webhook_url: ServiceUrl  #: As registered with HubSpot; it is part of what is signed.
+    base_url: ServiceUrl = "https://api.hubapi.com"
+    calls_per_10s: int = Field(default=90, ge=1, le=10_000)
+    outputs: OutputMap = {}
+
+    @property
+    def external_id(self) -> str:
+        """The portal id: what HubSpot calls this account in its events."""
+        return self.portal_id
+
+    @property
+    def record_types(self) -> tuple[str, ...]:
+        """The record types that are scored."""
+        return ("contact",)
+
+
+class SalesforceAccount(_Table):
+    """One Salesforce org. Source: reference salesforce.md sections 1.4, 3 and 4."""
+
+    union_tag: ClassVar[str] = "salesforce_account"
+
+    crm: Literal["salesforce"]
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    organization_id: Annotated[str, AfterValidator(_salesforce_id)]
+    base_url: ServiceUrl  #: My Domain address, as in https://clinic.my.salesforce.com
+    consumer_key: Secret
+    consumer_secret: Secret
+    path_token: Secret  #: Last part of the webhook's address; at least 128 random bits.
+    sender_ranges: tuple[AddressRange, ...] = ()
+    client_certificate_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    api_version: str = Field(default="63.0", pattern=r"^\d{2,3}\.0$")
+    objects: tuple[Literal["Lead", "Contact"], ...] = ("Lead",)
+    calls_per_10s: int = Field(default=100, ge=1, le=10_000)
+    outputs: OutputMap = {}
+
+    @model_validator(mode="after")
+    def _sender_is_known(self) -> "SalesforceAccount":
+        if not self.sender_ranges and self.client_certificate_sha256 is None:
+            raise ValueError(
+                "needs sender_ranges or client_certificate_sha256: Salesforce messages carry no"
+                " signature, so the sender must be known"
+            )
+        return self
+
+    @property
+    def external_id(self) -> str:
+        """The organisation id's first 15 characters, which are case-sensitive and unique."""
+        return self.organization_id[:15]
+
+    @property
+    def record_types(self) -> tuple[str, ...]:
+        """The record types that are scored."""
+        return self.objects
+
+
+def _account_tag(value: Any) -> str | None:
+    crm = value.get("crm") if isinstance(value, Mapping) else getattr(value, "crm", None)
+    return f"{crm}_account" if crm in {"hubspot", "salesforce"} else None
+
+
+Account = Annotated[
+    Annotated[HubSpotAccount, Tag("hubspot_account")]
+    | Annotated[SalesforceAccount, Tag("salesforce_account")],
+    Discriminator(
+        _account_tag,
+        custom_error_type="crm_unknown",
+        custom_error_message='must name its CRM: crm = "hubspot" or crm = "salesforce"',
+    ),
+]
+
+
+def _names_differ(accounts: list[Account]) -> list[Account]:
+    for key in ("name", "external_id"):
+        seen: set[str] = set()
+        for account in accounts:
+            value = str(getattr(account, key))
+            if value in seen:
+                raise ValueError(f"two accounts have the {key} {value!r}")
+            seen.add(value)
+    return accounts
+
+
+class Tier(_Table):
+    """A band of scores and how soon its leads are called."""
+
+    at_least: int = Field(ge=0, le=100)  #: Lowest score of the band.
+    respond_within_minutes: int = Field(gt=0, le=20_160)  #: Business minutes.
+
+
+class Tiers(_Table):
+    """The four bands, highest first."""
+
+    hot: Tier = Tier(at_least=70, respond_within_minutes=5)
+    warm: Tier = Tier(at_least=45, respond_within_minutes=60)
+    nurture: Tier = Tier(at_least=20, respond_within_minutes=480)
+    low: Tier = Tier(at_least=0, respond_within_minutes=960)
+
+    @model_validator(mode="after")
+    def _descending(self) -> "Tiers":
+        cuts = [self.hot.at_least, self.warm.at_least, self.nurture.at_least, self.low.at_least]
+        if sorted(cuts, reverse=True) != cuts or len(set(cuts)) != len(cuts):
+            raise ValueError(f"at_least must fall from hot to low, found {cuts}")
+        if self.low.at_least != 0:
+            raise ValueError(f"low.at_least must be 0, found {self.low.at_least}")
+        return self
+
+
+def _span(value: Any) -> Any:
+    if isinstance(value, str):
+        match = re.fullmatch(r"(\d{2}):(\d{2})-(\d{2}):(\d{2})", value)
+        if match:
+            hours = [int(part) for part in match.groups()]
+            if hours[2:] == [24, 0]:
+                hours[2:] = [23, 59]
+            try:
+                start, end = time(*hours[:2]), time(*hours[2:])
+            except ValueError:
+                start = end = time()
+            if start < end:
+                return (start, end)
+    raise ValueError('must be a span within one day, as in "08:00-17:00"')
+
+
+Span = Annotated[tuple[time, time], BeforeValidator(_span)]
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError("no such time zone; write it as in America/New_York") from error
+    return value
+
+
+class Hours(_Table):
+    """When the practice answers. Respond-by times count these hours only."""
+
+    time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    monday: tuple[Span, ...] = ((time(8), time(17)),)
+    tuesday: tuple[Span, ...] = ((time(8), time(17)),)
+    wednesday: tuple[Span, ...] = ((time(8), time(17)),)
+    thursday: tuple[Span, ...] = ((time(8), time(17)),)
+    friday: tuple[Span, ...] = ((time(8), time(17)),)
+    saturday: tuple[Span, ...] = ()
+    sunday: tuple[Span, ...] = ()
+    holidays: tuple[date, ...] = ()
+
+    @property
+    def week(self) -> tuple[tuple[Span, ...], ...]:
+        """Seven days from Monday, each with its open spans."""
+        return tuple(getattr(self, day) for day in WEEKDAYS)
+
+    @model_validator(mode="after")
+    def _open_sometimes(self) -> "Hours":
+        if not any(self.week):
+            raise ValueError("no day has hours; a respond-by time would never come")
+        return self
+
+
+class About(_Table):
+    """Who the practice is and which model it scores with."""
+
+    name: str = Field(min_length=1, max_length=100)
+    model: str = "general"  #: A packaged model's name, or the path of a model file.
+
+
+class Network(_Table):
+    """Which proxies may speak for the sender's address (S10)."""
+
+    trusted_proxies: tuple[AddressRange, ...] = ()
+
+
+class Practice(_Table):
+    """The whole of practice.toml."""
+
+    practice: About
+    accounts: Annotated[list[Account], Field(min_length=1), AfterValidator(_names_differ)]
+    fields: dict[Crm, FieldMap]
+    tiers: Tiers = Tiers()
+    hours: Hours = Hours()
+    network: Network = Network()
+
+    @model_validator(mode="after")
+    def _mapped(self) -> "Practice":
+        for account in self.accounts:
+            if not self.fields.get(account.crm):
+                raise ValueError(
+                    f"account {account.name!r} has no field map; add [fields.{account.crm}]"
+                    + did_you_mean(account.crm, self.fields)
+                )
+        return self
+
+    def outputs(self, account: HubSpotAccount | SalesforceAccount) -> dict[str, str]:
+        """Return what is written to `account`: meaning -> property name."""
+        return {**DEFAULT_OUTPUTS[account.crm], **account.outputs}

@@ -1,0 +1,45 @@
+"""What the process itself needs: where to listen, where to store, where the key is."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+
+class Settings(BaseModel):
+    """The process's settings, from the environment. `ENVIRONMENT` gives each variable's name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database_url: str = "sqlite:///data/leadscore.db"
+    practice_file: Path = Path("practice.toml")
+    master_key_file: Path = Path("keys/master.key")
+    master_key: SecretStr | None = None
+    listen_host: str = "127.0.0.1"
+    listen_port: int = Field(default=8080, ge=0, le=65_535)
+    threads: int = Field(default=8, ge=1, le=64)
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        if not url.startswith("sqlite:///"):
+            raise ValueError("must begin with sqlite:///; PostgreSQL is not supported yet")
+        return url
+
+    @property
+    def database_folder(self) -> Path:
+        """The folder of the SQLite files."""
+        return Path(self.database_url.removeprefix("sqlite:///")).resolve().parent
+
+
+#: Field of `Settings` -> environment variable.
+ENVIRONMENT = {
+    "database_url": "DATABASE_URL",
+    "practice_file": "LEADSCORE_PRACTICE",
+    "master_key_file": "LEADSCORE_MASTER_KEY_FILE",
+    "master_key": "LEADSCORE_MASTER_KEY",
+    "listen_host": "LEADSCORE_HOST",
+    "listen_port": "LEADSCORE_PORT",
+    "threads": "LEADSCORE_THREADS",
+    "log_level": "LEADSCORE_LOG_LEVEL",
+}

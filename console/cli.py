@@ -1,0 +1,126 @@
+"""The command line. Each command imports what it needs when it runs: `--help` answers at once.
+
+Exit codes: 0 fine, 1 findings, 2 usage or configuration, 3 cannot reach a dependency.
+Source: DESIGN section 8.
+"""
+
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+FINDINGS, USAGE, UNREACHABLE = 1, 2, 3
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_CRM = click.Choice(["hubspot", "salesforce", "both"])
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="leadscore")
+def main() -> None:
+    """Score a practice's HubSpot and Salesforce inquiries within seconds."""
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="End after the leads are scored.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object (implies --once).")
+@click.option("--crm", type=_CRM, default="both", show_default=True)
+@click.option("--leads", type=click.IntRange(1, 5_000), default=80, show_default=True)
+@click.option("--seed", type=int, default=7, show_default=True, help="Which invented people.")
+def demo(*, once: bool, as_json: bool, crm: str, leads: int, seed: int) -> None:
+    """Show the whole path: pretend CRMs, signed webhooks, scores written back."""
+    from console.demo import run_demo
+
+    sys.exit(run_demo(once=once or as_json, as_json=as_json, crm=crm, leads=leads, seed=seed))
+
+
+@main.command()
+@click.option("--force", is_flag=True, help="Replace an existing practice.toml.")
+def init(*, force: bool) -> None:
+    """Write a commented practice.toml and a master key to start from."""
+    from console.starting import start_files
+
+    sys.exit(start_files(force=force))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def doctor(*, as_json: bool) -> None:
+    """Check configuration, keys, database, and the connection to each CRM."""
+    from console.doctor import run_doctor
+
+    sys.exit(run_doctor(as_json=as_json))
+
+
+@main.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be made.")
+def provision(*, dry_run: bool) -> None:
+    """Make the CRM properties that scores are written to, where they are missing."""
+    from console.provision import run_provision
+
+    sys.exit(run_provision(dry_run=dry_run))
+
+
+@main.command()
+def serve() -> None:
+    """Receive webhooks and work them, in one process."""
+    from console.serving import run_service
+
+    sys.exit(run_service(receives=True, works=True))
+
+
+@main.command()
+def receive() -> None:
+    """Only receive webhooks; another process works them."""
+    from console.serving import run_service
+
+    sys.exit(run_service(receives=True, works=False))
+
+
+@main.command()
+def work() -> None:
+    """Only work what was received."""
+    from console.serving import run_service
+
+    sys.exit(run_service(receives=False, works=True))
+
+
+@main.command()
+@click.option("--crm", type=click.Choice(["hubspot", "salesforce"]), default="hubspot")
+@click.option("--port", type=click.IntRange(0, 65_535), default=9100, show_default=True)
+@click.option("--leads", type=click.IntRange(0, 5_000), default=40, show_default=True)
+@click.option("--seed", type=int, default=7, show_default=True, help="Which invented people.")
+def simulate(*, crm: str, port: int, leads: int, seed: int) -> None:
+    """Run a pretend CRM alone; an account's base_url may point at it."""
+    from console.simulate import run_simulator
+
+    sys.exit(run_simulator(crm=crm, port=port, leads=leads, seed=seed))
+
+
+@main.command()
+@click.argument("file", type=click.File("rb"), default="-")
+@click.option("--model", "model_file", type=click.Path(path_type=Path), help="A model file.")
+@click.option(
+    "--now",
+    type=str,
+    default=None,
+    metavar="ISO8601",
+    help="The time to score at, as in 2026-11-23T08:01:00-05:00; else the present.",
+)
+def score(file: Any, model_file: Path | None, now: str | None) -> None:
+    """Score JSON lines: one lead a line in, one score a line out. No database, no CRM."""
+    from console.scoring import run_score
+
+    at = None
+    if now is not None:
+        try:
+            at = datetime.fromisoformat(now)
+        except ValueError:
+            raise click.BadParameter("must be ISO 8601", param_hint="--now") from None
+        if at.tzinfo is None:
+            raise click.BadParameter("needs an offset, as in +00:00 or Z", param_hint="--now")
+    sys.exit(run_score(file, model_file=model_file, now=at))

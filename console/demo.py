@@ -1,0 +1,166 @@
+"""`leadscore demo`: invented inquiries arrive, and come back ranked."""
+
+import contextlib
+import json
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from config.logs import start_logging
+from console.stage import ScoredRecord, Stage, stage, wait_for
+
+TIMEOUT_S = 60.0
+
+_COLOURS = {
+    "clinical": "bold white on red",
+    "hot": "bold red",
+    "warm": "yellow",
+    "nurture": "cyan",
+    "low": "dim",
+    "not_a_lead": "dim",
+}
+
+
+def run_demo(*, once: bool, as_json: bool, crm: str, leads: int, seed: int) -> int:
+    """Run the demo; return the exit code: 1 when an inquiry was not scored in time."""
+    console = Console(file=sys.stderr if as_json else sys.stdout, quiet=as_json)
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with tempfile.TemporaryDirectory(prefix="leadscore-demo-") as name:
+        folder = Path(name)
+        with (folder / "service.log").open("w", encoding="utf-8") as log_file:
+            start_logging("INFO", log_file)
+            console.print("[bold]leadscore demo[/]: pretend CRMs, the real service, invented people")
+            with stage(folder, crm=crm) as running:
+                for crm_name, url in running.urls.items():
+                    console.print(f"  pretend {crm_name:<11} {url}/")
+                console.print(f"  the service         {running.service.url}")
+                result = _play(running, console, leads, seed)
+                if as_json:
+                    print(json.dumps(result))  # noqa: T201  the command's output
+                else:
+                    _show(console, running, result, folder, once=once)
+                if not once:
+                    stopped.wait()
+                    console.print("ending")
+    return 1 if result["lost"] else 0
+
+
+def _play(running: Stage, console: Console, leads: int, seed: int) -> dict[str, Any]:
+    """Let the inquiries arrive and be scored; return the object of DESIGN section 8."""
+    began = time.monotonic()
+    expected = running.arrive(leads, seed)
+    columns = (
+        TextColumn("  scoring"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("scoring", total=expected)
+        for count in wait_for(running, expected, TIMEOUT_S):
+            progress.update(task, completed=count)
+    seconds = time.monotonic() - began
+    for simulator in (running.hubspot, running.salesforce):
+        if simulator is not None:
+            simulator.wait_until_idle(5.0)
+    records = running.scored()
+    health = running.service.health
+    counted = [_total(health.accepted), _total(health.events)]
+    return {
+        "deliveries": counted[0],
+        "events": counted[1],
+        "records": expected,
+        "written": len(records),
+        "lost": expected - len(records),
+        "calls": running.calls(),
+        "seconds": round(seconds, 2),
+        "leads": [
+            {
+                "crm": record.crm,
+                "record": record.record,
+                "score": record.score,
+                "tier": record.tier,
+                "reasons": list(record.reasons),
+            }
+            for record in records
+        ],
+    }
+
+
+def _total(counter: Any) -> int:
+    """Return a counter's sum over all its labels."""
+    return int(
+        sum(
+            sample.value
+            for metric in counter.collect()
+            for sample in metric.samples
+            if sample.name.endswith("_total")
+        )
+    )
+
+
+def _show(
+    console: Console, running: Stage, result: dict[str, Any], folder: Path, *, once: bool
+) -> None:
+    console.print(_table(running.scored()))
+    lost = result["lost"]
+    console.print(
+        f"{result['records']} inquiries in {result['deliveries']} signed deliveries"
+        f" ({result['events']} events) were scored and written back in {result['seconds']} s;"
+        f" [{'green' if not lost else 'bold red'}]lost: {lost}[/]"
+    )
+    calls = {name: sum(kinds.values()) for name, kinds in result["calls"].items()}
+    console.print("calls to the CRMs: " + ", ".join(f"{n} {c}" for n, c in calls.items()))
+    if lost:
+        log_text = (folder / "service.log").read_text("utf-8").splitlines()
+        console.print("the service's last words:", *log_text[-5:], sep="\n  ")
+    if not once:
+        console.print("")
+        console.print(f"The service listens on {running.service.url}; its health: /readyz")
+        for name, url in running.urls.items():
+            console.print(f"Open {url}/ to see {name}'s own list, sorted by score; add an inquiry there.")
+        console.print("[bold]Ctrl-C ends.[/]")
+
+
+def _table(records: Sequence[ScoredRecord]) -> Table:
+    table = Table(title="Who to call first", title_style="bold", header_style="bold")
+    table.add_column("#", justify="right", style="dim")
+    table.add_column("CRM")
+    table.add_column("Name")
+    table.add_column("Score", justify="right")
+    table.add_column("Tier")
+    table.add_column("Respond by")
+    table.add_column("Why", overflow="ellipsis", no_wrap=True, ratio=1)
+    for place, record in enumerate(records, 1):
+        table.add_row(
+            str(place),
+            record.crm,
+            Text(record.name),
+            "-" if record.score is None else str(record.score),
+            Text(record.tier, style=_COLOURS.get(record.tier, "")),
+            _local(record.respond_by),
+            Text("; ".join(record.reasons)),
+        )
+    return table
+
+
+def _local(iso: str) -> str:
+    """Return an instant in the demo practice's time zone, or a dash."""
+    with contextlib.suppress(ValueError):
+        at = datetime.fromisoformat(iso).astimezone(ZoneInfo("America/New_York"))
+        return at.strftime("%a %d %b %H:%M")
+    return "-"

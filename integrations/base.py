@@ -1,0 +1,149 @@
+"""The two protocols every CRM implements, and what passes through them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One HTTP request from a CRM, as received."""
+
+    method: str
+    headers: Mapping[str, str] = field(repr=False)  #: Names in lower case.
+    body: bytes = field(repr=False)
+    peer: str  #: The sender's address, after trusted proxies.
+    path_token: str = field(default="", repr=False)  #: Secret part of the path, if any.
+    #: The sender's TLS certificate as a trusted proxy reports it: percent-escaped PEM.
+    certificate: str = ""
+
+    def header(self, name: str) -> str:
+        """Return the header's value, or an empty string."""
+        return self.headers.get(name.lower(), "")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRef:
+    """A record of one account: `RecordRef("contact", "3301")`."""
+
+    object_type: str
+    record_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrmEvent:
+    """One thing that happened to one record. A doorbell: it carries no field value (S7)."""
+
+    account: str  #: The account's name in practice.toml.
+    record: RecordRef
+    cause: str  #: created, changed, deleted, erased, merged, restored.
+    occurred_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """One event of a readable delivery that could not be read: where and why, no value."""
+
+    place: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """What a delivery says."""
+
+    events: Sequence[CrmEvent]
+    unreadable: Sequence[Unreadable] = ()
+    ignored: int = 0  #: Events we do not act on: other types, our own writes, other portals.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledgement:
+    """What the CRM takes for «received»."""
+
+    body: bytes = b""
+    content_type: str = "text/plain"
+
+
+class Adapter(Protocol):
+    """The inbound half: proves a delivery and says which records it names. Does no I/O."""
+
+    acknowledgement: Acknowledgement
+    max_body_bytes: int
+
+    def verify(self, delivery: Delivery, *, now: datetime) -> str:
+        """Return the name of the account the delivery came in for.
+
+        Raises:
+            VerificationError: it is not proven to be the CRM's.
+        """
+
+    def parse(self, body: bytes) -> Parsed:
+        """Return the events in a proven body. Raises: PayloadError when it cannot be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a batch read brought.
+
+    A record asked for and not in `records` is gone, or hidden from us: the CRM has no such record
+    for this user.
+    """
+
+    #: Record id -> property -> value, in the CRM's own types.
+    records: Mapping[str, Mapping[str, Any]] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """New values for one record's properties. None clears a property."""
+
+    record_id: str
+    properties: Mapping[str, str | int | None] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a batch write, by record id. Every id asked for is in one of the sets."""
+
+    written: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+    refused: Mapping[str, str] = field(default_factory=dict)  #: Never again: id -> code.
+    retry: Mapping[str, str] = field(default_factory=dict)  #: Worth another try: id -> code.
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `leadscore doctor`: what was looked at, whether it is fine, what to do."""
+
+    check: str
+    ok: bool
+    detail: str
+
+
+class CrmClient(Protocol):
+    """The outbound half: reads and writes one account's records in batches."""
+
+    batch_size: int
+
+    def read(self, object_type: str, ids: Sequence[str], properties: Sequence[str]) -> Found:
+        """Return the records among `ids` that exist, with the named properties only (S43).
+
+        Safe to repeat. Raises: CrmError.
+        """
+
+    def write(self, object_type: str, changes: Sequence[Change]) -> Outcome:
+        """Set the properties of existing records. Safe to repeat: it sets values (S35).
+
+        Raises: CrmError when the call as a whole failed; single records fail in the outcome.
+        """
+
+    def calls(self) -> Mapping[str, int]:
+        """Return how many requests of each kind were sent, retries counted."""
+
+    def pace_s(self) -> float:
+        """Return how far apart batches must begin so that the call budget never runs dry."""
+
+    def close(self) -> None:
+        """Close the connections."""

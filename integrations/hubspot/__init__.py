@@ -1,0 +1,1 @@
+"""HubSpot: app webhooks in, batch reads and updates out."""

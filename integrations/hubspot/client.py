@@ -1,0 +1,207 @@
+"""Reads and writes contacts of one portal in batches, on date-versioned paths.
+
+The batch calls go through one kept `requests.Session`: `hubspot-api-client` has only v1-v4 paths
+and costs 15 times the CPU (reference hubspot.md section 6). Set-up uses the vendor's client.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import requests
+
+from integrations.base import Change, Found, Outcome
+from integrations.errors import (
+    AccessError,
+    CrmError,
+    PermanentCrmError,
+    RateLimitedError,
+    RefusedError,
+    TransientCrmError,
+)
+from integrations.hubspot import wire
+from integrations.http import Caller, guarded_session
+
+#: Waits by status and policy. Source: reference hubspot.md sections 4.4 and 4.5.
+_TEN_SECONDS = 10.0
+_DAY_PAUSE_S = 900.0
+
+
+class HubSpotClient:
+    """See `CrmClient`. One portal, one token, one connection pool."""
+
+    batch_size = wire.BATCH_SIZE
+
+    def __init__(self, *, base_url: str, access_token: str, caller: Caller) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._caller = caller
+        self._session = guarded_session(
+            base_url, headers={"Authorization": f"Bearer {access_token}"}
+        )
+
+    def read(self, object_type: str, ids: Sequence[str], properties: Sequence[str]) -> Found:
+        """See `CrmClient.read`. A merged contact answers under its new id: the old one is gone."""
+        _contacts_only(object_type)
+        reply = self._post(
+            "batch_read",
+            wire.BATCH_READ,
+            {
+                "properties": list(properties),
+                "propertiesWithHistory": [],
+                "inputs": [{"id": record_id} for record_id in ids],
+            },
+        )
+        wanted = set(ids)
+        return Found(
+            records={
+                row["id"]: row["properties"] for row in _results(reply) if row["id"] in wanted
+            }
+        )
+
+    def write(self, object_type: str, changes: Sequence[Change]) -> Outcome:
+        """See `CrmClient.write`.
+
+        A batch that HubSpot refuses as a whole (400: one record breaks an admin's rule) is halved
+        until the record at fault stands alone; the others are written.
+        """
+        _contacts_only(object_type)
+        try:
+            reply = self._post(
+                "batch_update",
+                wire.BATCH_UPDATE,
+                {"inputs": [_input(change) for change in changes]},
+            )
+        except RefusedError as error:
+            if len(changes) == 1:
+                return Outcome(refused={changes[0].record_id: error.code})
+            half = len(changes) // 2
+            return _joined(
+                self.write(object_type, changes[:half]), self.write(object_type, changes[half:])
+            )
+        return _outcome(reply, [change.record_id for change in changes])
+
+    def calls(self) -> Mapping[str, int]:
+        """See `CrmClient.calls`."""
+        return self._caller.counts()
+
+    def pace_s(self) -> float:
+        """See `CrmClient.pace_s`: a batch is a read and a write."""
+        return self._caller.pace_s(2)
+
+    def close(self) -> None:
+        """See `CrmClient.close`."""
+        self._session.close()
+
+    def _post(self, kind: str, path: str, body: object) -> dict[str, Any]:
+        data = json.dumps(body, separators=(",", ":")).encode()
+
+        def send() -> dict[str, Any]:
+            response = self._session.post(
+                self._base_url + path, data=data, headers={"Content-Type": "application/json"}
+            )
+            return read_reply(response)
+
+        return self._caller.call(kind, send)
+
+
+def _contacts_only(object_type: str) -> None:
+    if object_type != "contact":
+        raise PermanentCrmError("object_type", "only contacts are scored in HubSpot")
+
+
+def _input(change: Change) -> dict[str, Any]:
+    # All values travel as text, and an empty one clears (reference hubspot.md section 4.1).
+    properties = {
+        name: "" if value is None else str(value) for name, value in change.properties.items()
+    }
+    return {"id": change.record_id, "properties": properties, "objectWriteTraceId": change.record_id}
+
+
+def read_reply(response: requests.Response) -> dict[str, Any]:
+    """Return a reply's JSON object. Raises: CrmError by status, policy and category.
+
+    Source: reference hubspot.md section 4.5; every field of an error body is optional.
+    """
+    body: Any
+    try:
+        body = json.loads(response.content)
+    except ValueError:
+        body = None
+    if response.status_code in {200, 201, 202, 204, 207}:
+        if not isinstance(body, dict):
+            raise TransientCrmError("bad_reply", "not a JSON object")
+        return body
+    raise _error(response, body if isinstance(body, dict) else {})
+
+
+def _error(response: requests.Response, body: dict[str, Any]) -> CrmError:
+    status = response.status_code
+    category = str(body.get("category") or body.get("errorType") or "")[:40]
+    match status:
+        case 400:
+            if "PROPERTY_DOESNT_EXIST" in str(body.get("message")):
+                return AccessError("property_missing", "run `leadscore provision`")
+            return RefusedError(category or "400")
+        case 401 | 403:
+            return AccessError(category or str(status), "check the token and its scopes")
+        case 423:
+            return RateLimitedError("locked", retry_after_s=2.0)
+        case 429:
+            policy = str(body.get("policyName") or "")
+            waits = {"DAILY": _DAY_PAUSE_S, "SECONDLY": 1.0}
+            return RateLimitedError(
+                f"rate_{policy.lower() or 'limit'}", retry_after_s=waits.get(policy, _TEN_SECONDS)
+            )
+        case 477:
+            return RateLimitedError("moving", retry_after_s=_seconds(response, default=3600.0))
+        case _ if status >= 500:
+            return TransientCrmError(str(status))
+        case _:
+            return PermanentCrmError(category or str(status))
+
+
+def _seconds(response: requests.Response, *, default: float) -> float:
+    given = response.headers.get("Retry-After", "")
+    return min(float(given), 86_400.0) if given.isdigit() else default
+
+
+def _results(reply: Mapping[str, Any]) -> list[dict[str, Any]]:
+    rows = reply.get("results")
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict)
+        and isinstance(row.get("id"), str)
+        and isinstance(row.get("properties"), dict)
+        for row in rows
+    ):
+        raise TransientCrmError("bad_reply", "no results")
+    return rows
+
+
+def _outcome(reply: Mapping[str, Any], ids: Sequence[str]) -> Outcome:
+    """Sort a batch's ids by what became of them, from `results` and `errors[].context.ids`."""
+    written = {row["id"] for row in _results(reply)} & set(ids)
+    gone: set[str] = set()
+    refused: dict[str, str] = {}
+    for error in reply.get("errors") or []:
+        category = str(error.get("category") or "refused")[:40]
+        for record_id in (error.get("context") or {}).get("ids") or []:
+            if category == "OBJECT_NOT_FOUND":
+                gone.add(str(record_id))
+            else:
+                refused[str(record_id)] = category
+    unsaid = set(ids) - written - gone - set(refused)
+    return Outcome(
+        written=frozenset(written),
+        gone=frozenset(gone),
+        refused=refused,
+        retry=dict.fromkeys(unsaid, "unanswered"),
+    )
+
+
+def _joined(one: Outcome, other: Outcome) -> Outcome:
+    return Outcome(
+        written=one.written | other.written,
+        gone=one.gone | other.gone,
+        refused={**one.refused, **other.refused},
+        retry={**one.retry, **other.retry},
+    )

@@ -1,0 +1,186 @@
+"""CRM properties -> `Lead`, and `LeadScore` -> CRM properties, by the field map.
+
+What a CRM holds is what people typed. A value that does not fit its field counts as missing, and
+the field's name is reported, never the value.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from config.fields import FieldMap, Source
+from scoring.lead import MAPPABLE, FieldKind, FieldValue, Lead
+from scoring.result import LeadScore
+
+#: A longer inquiry is cut: the signals of one stand at its beginning.
+MAX_TEXT_CHARS = 20_000
+
+_YES = frozenset({"true", "yes", "y", "1", "si", "sí", "on"})
+_NO = frozenset({"false", "no", "n", "0", "off"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A lead as read from a CRM record."""
+
+    lead: Lead = field(repr=False)
+    unfit: tuple[str, ...] = ()  #: Fields whose value did not fit and was left out.
+
+
+class LeadReader:
+    """Turns records of one CRM into leads, by a field map."""
+
+    def __init__(self, fields: FieldMap) -> None:
+        self._sources = [(name, source, MAPPABLE[name]) for name, source in fields.items()]
+        self._aliases = {
+            name: {_fold(key): value for key, value in source.aliases.items()}
+            for name, source in fields.items()
+        }
+        #: The properties to read: no other is asked for (S43).
+        self.properties = tuple(dict.fromkeys(source.property for source in fields.values()))
+
+    def read(self, record: Mapping[str, Any]) -> Reading:
+        """Return the lead in `record`, a mapping of property name -> the CRM's value."""
+        fields: dict[str, FieldValue] = {}
+        unfit = []
+        for name, source, kind in self._sources:
+            raw = record.get(source.property)
+            if raw is None or raw == "":
+                continue
+            value = self._value(raw, name, source, kind)
+            if value is None:
+                unfit.append(name)
+            else:
+                fields[name] = value
+        text = fields.pop("message", "")
+        created_at = fields.pop("created_at", None)
+        lead = Lead(
+            text=str(text)[:MAX_TEXT_CHARS],
+            fields=fields,
+            created_at=created_at if isinstance(created_at, datetime) else None,
+        )
+        return Reading(lead=lead, unfit=tuple(unfit))
+
+    def _value(self, raw: Any, name: str, source: Source, kind: FieldKind) -> FieldValue | None:
+        aliases = self._aliases[name]
+        if kind.name == "choices":
+            parts = str(raw).split(source.separator)
+            labels = [aliases.get(_fold(part)) or _label(part) for part in parts if part.strip()]
+            known = tuple(dict.fromkeys(label for label in labels if label in kind.allowed))
+            return known or None
+        value = aliases.get(_fold(raw), raw)
+        match kind.name:
+            case "choice":
+                label = _label(value)
+                return label if label in kind.allowed else None
+            case "number":
+                return _number(value, kind)
+            case "flag":
+                return _flag(value)
+            case "instant":
+                return instant(value)
+            case _:
+                text = str(value)
+                return text if name == "message" else text.strip()[:500]
+
+
+def _fold(value: Any) -> str:
+    return " ".join(str(value).split()).casefold()
+
+
+def _label(value: Any) -> str:
+    return _fold(value).replace(" ", "_").replace("-", "_")
+
+
+def _number(value: Any, kind: FieldKind) -> float | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    low = kind.lowest if kind.lowest is not None else float("-inf")
+    high = kind.highest if kind.highest is not None else float("inf")
+    # Infinity passes float(); no count of visits is that high.
+    return number if low <= number <= min(high, 1_000_000) else None
+
+
+def _flag(value: Any) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    word = _fold(value)
+    if word in _YES:
+        return True
+    return False if word in _NO else None
+
+
+def instant(value: Any) -> datetime | None:
+    """Return an aware UTC instant, or None when `value` is none.
+
+    Reads ISO 8601 with an offset (`2026-03-02T14:05:09.000+0000`, `…Z`), a plain date as midnight
+    UTC, and milliseconds since 1970 as a number or digits. Source: HubSpot docs, "Properties";
+    reference salesforce.md section 8.
+
+    >>> instant("2026-03-02T14:05:09.000+0000")
+    datetime.datetime(2026, 3, 2, 14, 5, 9, tzinfo=datetime.timezone.utc)
+    >>> instant("1790000000000")
+    datetime.datetime(2026, 9, 21, 14, 13, 20, tzinfo=datetime.timezone.utc)
+    >>> instant("soon") is None
+    True
+    """
+    try:
+        if isinstance(value, int) or (isinstance(value, str) and value.isdigit()):
+            number = int(value)
+            at = datetime.fromtimestamp(number / 1000, UTC) if number > 100_000_000_000 else None
+        else:
+            at = datetime.fromisoformat(str(value))
+            at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return at if at is not None and 1900 <= at.year <= 2200 else None
+
+
+def crm_values(
+    score: LeadScore, outputs: Mapping[str, str], *, trend: str, now: datetime
+) -> dict[str, str | int | None]:
+    """Return what is written back: property name -> value; None clears the property.
+
+    Instants are ISO 8601 UTC with whole seconds; both CRMs take them.
+
+    Args:
+        score: The score to write.
+        outputs: Meaning -> property name, as in `config.fields.OUTPUTS`.
+        trend: up, steady or down.
+        now: The time of scoring.
+    """
+    likelihood = score.likelihood
+    meanings: dict[str, str | int | None] = {
+        "score": score.score,
+        "tier": score.tier,
+        "reasons": reasons_text(score),
+        "inquiry": score.factors["inquiry_type"] if score.score is not None else None,
+        "urgency": score.factors["urgency"] if score.score is not None else None,
+        "insurance": score.factors["insurance"] if score.score is not None else None,
+        "procedure": score.factors["procedure"] if score.score is not None else None,
+        "engagement": score.factors["engagement"] if score.score is not None else None,
+        "likelihood": likelihood.percent if likelihood else None,
+        "respond_by": _iso(score.respond_by),
+        "trend": trend if score.score is not None else None,
+        "updated_at": _iso(now),
+        "model": score.model,
+    }
+    return {name: meanings[meaning] for meaning, name in outputs.items()}
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
+
+
+def reasons_text(score: LeadScore) -> str:
+    """Return the reasons as a person in the CRM reads them: one a line, points first."""
+    lines = [
+        f"{reason.points:+d} {reason.text}" if reason.points else reason.text
+        for reason in score.reasons
+    ]
+    return "\n".join(lines)

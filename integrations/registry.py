@@ -1,0 +1,138 @@
+"""CRM name -> adapter and client: the one place that knows them all."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_network
+from typing import TYPE_CHECKING
+
+from config.practice import HubSpotAccount, Practice, SalesforceAccount
+from integrations.base import Adapter, CrmClient, Finding
+from integrations.budget import RateBudget
+from integrations.http import Caller, RetryPolicy
+from integrations.hubspot.adapter import HubSpotAdapter, Portal
+from integrations.salesforce.adapter import Org, SalesforceAdapter
+
+if TYPE_CHECKING:
+    from integrations.hubspot.setup import HubSpotSetup
+
+Secrets = Mapping[str, Mapping[str, str]]  #: Account name -> key -> secret.
+
+#: The CRMs' own window for calls. Source: reference hubspot.md section 4.4.
+WINDOW_S = 10.0
+
+
+def build_adapters(practice: Practice, secrets: Secrets) -> dict[str, Adapter]:
+    """Return the adapter of each CRM that has an account."""
+    adapters: dict[str, Adapter] = {}
+    portals = [a for a in practice.accounts if isinstance(a, HubSpotAccount)]
+    if portals:
+        adapters["hubspot"] = HubSpotAdapter(
+            [_portal(practice, account, secrets[account.name]) for account in portals]
+        )
+    orgs = [a for a in practice.accounts if isinstance(a, SalesforceAccount)]
+    if orgs:
+        adapters["salesforce"] = SalesforceAdapter(
+            [_org(account, secrets[account.name]) for account in orgs]
+        )
+    return adapters
+
+
+def _portal(practice: Practice, account: HubSpotAccount, secrets: Mapping[str, str]) -> Portal:
+    valid: Sequence[str] = [
+        secrets[key] for key in ("client_secret", "client_secret_next") if secrets.get(key)
+    ]
+    return Portal(
+        account=account.name,
+        portal_id=account.portal_id,
+        app_id=account.app_id,
+        secrets=valid,
+        webhook_url=account.webhook_url,
+        written=frozenset(practice.outputs(account).values()),
+    )
+
+
+def _org(account: SalesforceAccount, secrets: Mapping[str, str]) -> Org:
+    return Org(
+        account=account.name,
+        organization_id=account.organization_id,
+        path_token=secrets["path_token"],
+        sender_ranges=tuple(ip_network(text) for text in account.sender_ranges),
+        client_certificate_sha256=account.client_certificate_sha256,
+        objects=account.objects,
+    )
+
+
+def build_client(
+    account: HubSpotAccount | SalesforceAccount,
+    secrets: Mapping[str, str],
+    *,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> CrmClient:
+    """Return a client of one account.
+
+    Args:
+        account: The account.
+        secrets: Its secrets by key.
+        clock: Monotonic seconds.
+        sleep: Waits; the calling thread's other work waits with it.
+    """
+    caller = Caller(
+        account=account.name,
+        budget=RateBudget(account.calls_per_10s, WINDOW_S, clock=clock, sleep=sleep),
+        retry=RetryPolicy(),
+        sleep=sleep,
+    )
+    # Imported here: a receiver makes no calls and need not load the vendors' libraries.
+    if isinstance(account, HubSpotAccount):
+        from integrations.hubspot.client import HubSpotClient  # noqa: PLC0415
+
+        return HubSpotClient(
+            base_url=account.base_url, access_token=secrets["access_token"], caller=caller
+        )
+    from integrations.salesforce.client import SalesforceClient  # noqa: PLC0415
+
+    return SalesforceClient(
+        base_url=account.base_url,
+        api_version=account.api_version,
+        consumer_key=secrets["consumer_key"],
+        consumer_secret=secrets["consumer_secret"],
+        caller=caller,
+        clock=clock,
+    )
+
+
+def check_account(
+    practice: Practice, account: HubSpotAccount | SalesforceAccount, secrets: Mapping[str, str]
+) -> list[Finding]:
+    """Return what is right and wrong with an account's properties. Raises: CrmError."""
+    read = [source.property for source in practice.fields[account.crm].values()]
+    read = list(dict.fromkeys(read))
+    written = practice.outputs(account)
+    if isinstance(account, HubSpotAccount):
+        return _hubspot_setup(account, secrets).check(read, written)
+    from integrations.salesforce import setup  # noqa: PLC0415
+    from integrations.salesforce.client import SalesforceClient  # noqa: PLC0415
+
+    client = build_client(account, secrets, clock=time.monotonic, sleep=time.sleep)
+    if not isinstance(client, SalesforceClient):
+        raise TypeError("a Salesforce account makes a Salesforce client")
+    try:
+        return setup.check(client, account.objects, read, written)
+    finally:
+        client.close()
+
+
+def provision_account(
+    practice: Practice, account: HubSpotAccount, secrets: Mapping[str, str], *, dry_run: bool
+) -> list[str]:
+    """Make the properties that are missing; return their names. Raises: CrmError."""
+    setup = _hubspot_setup(account, secrets)
+    written = practice.outputs(account)
+    return setup.missing(written) if dry_run else setup.provision(written)
+
+
+def _hubspot_setup(account: HubSpotAccount, secrets: Mapping[str, str]) -> "HubSpotSetup":
+    from integrations.hubspot.setup import HubSpotSetup  # noqa: PLC0415
+
+    return HubSpotSetup(base_url=account.base_url, access_token=secrets["access_token"])

@@ -1,0 +1,1 @@
+"""Salesforce: Outbound Messages in, sObject collections out."""

@@ -1,0 +1,81 @@
+"""One login for all threads: a locked token store over the client credentials flow.
+
+`simple-salesforce` logs in once per thread, without a lock, and again and again on a lasting 401
+(reference salesforce.md section 4.2); here a token is renewed once by whoever sees it refused first.
+"""
+
+import threading
+from collections.abc import Callable
+
+import requests
+
+from integrations.errors import AccessError, CrmError, TransientCrmError
+
+#: A 401 twice within this time, with a login between them, is no matter of an old token.
+FRESH_S = 30.0
+
+TOKEN_PATH = "/services/oauth2/token"  # noqa: S105  a path
+
+
+class TokenStore:
+    """The access token of one org."""
+
+    def __init__(
+        self,
+        *,
+        session: requests.Session,
+        base_url: str,
+        consumer_key: str,
+        consumer_secret: str,
+        clock: Callable[[], float],
+    ) -> None:
+        self._session = session
+        self._url = base_url.rstrip("/") + TOKEN_PATH
+        self._form = {
+            "grant_type": "client_credentials",
+            "client_id": consumer_key,
+            "client_secret": consumer_secret,
+        }
+        self._clock = clock  #: Monotonic seconds.
+        self._lock = threading.Lock()
+        self._token = ""
+        self._since = 0.0
+
+    def token(self) -> str:
+        """Return the present token; log in when there is none. Raises: CrmError."""
+        with self._lock:
+            return self._token or self._login()
+
+    def renew(self, refused: str) -> str:
+        """Return another token than the `refused` one; one login serves all threads (S39).
+
+        Raises:
+            AccessError: the refused token is fresh: the org refuses us, not the token.
+            CrmError: the login failed.
+        """
+        with self._lock:
+            if self._token != refused:
+                return self._token or self._login()
+            if self._clock() - self._since < FRESH_S:
+                raise AccessError("session_refused", "a fresh token is refused: check permissions")
+            self._token = ""
+            return self._login()
+
+    def _login(self) -> str:
+        response = self._session.post(self._url, data=self._form)
+        try:
+            body = response.json()
+        except ValueError:
+            body = None
+        token = body.get("access_token") if isinstance(body, dict) else None
+        if response.status_code == 200 and isinstance(token, str) and token:
+            self._token, self._since = token, self._clock()
+            return token
+        raise _refusal(response.status_code, body)
+
+
+def _refusal(status: int, body: object) -> CrmError:
+    if status >= 500 or status == 429:
+        return TransientCrmError(f"login_{status}")
+    code = str(body.get("error", ""))[:40] if isinstance(body, dict) else ""
+    return AccessError(f"login_{code or status}", "check consumer key, secret and base_url")

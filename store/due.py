@@ -1,0 +1,220 @@
+"""What to score next: one row for a record whose score may be stale, whatever the cause.
+
+New events, retries, decay and quiet re-checks are all a record with a `due_at`. The primary key
+collapses repeats: a thousand events of one record are one row (S22). A row's version rises with
+each event; who finishes a claim names the version it saw, so an event that came in between keeps
+the record due.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, bindparam, case, delete, func, select, update
+
+from store import schema
+from store.engine import insert_into, reading
+
+_table = schema.due
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueMark:
+    """A record to look at again."""
+
+    account_id: str
+    object_type: str
+    record_id: str
+    cause: str
+    since_at: datetime | None  #: When the event arrived.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A due record in a worker's hands."""
+
+    record_id: str
+    cause: str
+    version: int
+    attempts: int
+    first_failed_at: datetime | None
+    since_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """A claim to try again later."""
+
+    claim: Claim
+    due_at: datetime
+    error_code: str
+    first_failed_at: datetime
+
+
+class Due:
+    """The due table."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def mark(self, marks: Sequence[DueMark], now: datetime) -> None:
+        """Mark records due now, in one transaction. Repeats among `marks` collapse first."""
+        rows = {(m.account_id, m.object_type, m.record_id): m for m in reversed(marks)}
+        if not rows:
+            return
+        with self._engine.begin() as connection:
+            connection.execute(
+                _MARK,
+                [
+                    {
+                        "account_id": m.account_id,
+                        "object_type": m.object_type,
+                        "record_id": m.record_id,
+                        "cause": m.cause,
+                        "due_at": now,
+                        "since_at": m.since_at,
+                    }
+                    for m in rows.values()
+                ],
+            )
+
+    def claim(
+        self, account_id: str, limit: int, now: datetime
+    ) -> tuple[str, list[Claim]]:
+        """Return the object type and the claims of the next batch, longest due first.
+
+        All are of one type, since a CRM batch is. The caller holds the account's lease, so nothing
+        is locked: the rows stay due until `finish`.
+        """
+        with reading(self._engine).connect() as connection:
+            rows = connection.execute(
+                select(_table)
+                .where(_table.c.account_id == account_id, _table.c.due_at <= now)
+                .order_by(_table.c.due_at)
+                .limit(limit)
+            ).all()
+        if not rows:
+            return "", []
+        object_type = rows[0].object_type
+        return object_type, [
+            Claim(
+                record_id=row.record_id,
+                cause=row.cause,
+                version=row.version,
+                attempts=row.attempts,
+                first_failed_at=row.first_failed_at,
+                since_at=row.since_at,
+            )
+            for row in rows
+            if row.object_type == object_type
+        ]
+
+    def next_at(self, account_id: str) -> datetime | None:
+        """Return when the account's next record falls due, or None when none will."""
+        with reading(self._engine).connect() as connection:
+            return connection.execute(
+                select(func.min(_table.c.due_at)).where(_table.c.account_id == account_id)
+            ).scalar_one()
+
+    def waiting(self, account_id: str, now: datetime) -> int:
+        """Return how many of the account's records are due."""
+        with reading(self._engine).connect() as connection:
+            return connection.execute(
+                select(func.count())
+                .select_from(_table)
+                .where(_table.c.account_id == account_id, _table.c.due_at <= now)
+            ).scalar_one()
+
+
+_new = insert_into(_table)
+_MARK = _new.on_conflict_do_update(
+    index_elements=["account_id", "object_type", "record_id"],
+    set_={
+        "due_at": case(
+            (_table.c.due_at < _new.excluded.due_at, _table.c.due_at), else_=_new.excluded.due_at
+        ),
+        "cause": _new.excluded.cause,
+        "version": _table.c.version + 1,
+        "attempts": 0,
+        "first_failed_at": None,
+        "error_code": None,
+        "since_at": func.coalesce(_table.c.since_at, _new.excluded.since_at),
+    },
+)
+_SAME = (
+    (_table.c.account_id == bindparam("b_account"))
+    & (_table.c.object_type == bindparam("b_type"))
+    & (_table.c.record_id == bindparam("b_record"))
+    & (_table.c.version == bindparam("b_version"))
+)
+_DROP = delete(_table).where(_SAME)
+_LATER = (
+    update(_table)
+    .where(_SAME)
+    .values(
+        due_at=bindparam("b_due_at"),
+        cause=bindparam("b_cause"),
+        attempts=bindparam("b_attempts"),
+        error_code=bindparam("b_code"),
+        first_failed_at=bindparam("b_first"),
+        since_at=bindparam("b_since"),
+    )
+)
+
+
+def finish(
+    connection: Connection,
+    account_id: str,
+    object_type: str,
+    *,
+    done: Sequence[tuple[Claim, datetime | None]],
+    retries: Sequence[Retry],
+) -> None:
+    """End claims inside the caller's transaction.
+
+    Args:
+        connection: The transaction that stores the scores, too.
+        account_id: The account of all claims.
+        object_type: The type of all claims.
+        done: Claims that are served, each with the instant its score changes by itself, or None.
+        retries: Claims to try again.
+    """
+
+    def key(claim: Claim) -> dict[str, object]:
+        return {
+            "b_account": account_id,
+            "b_type": object_type,
+            "b_record": claim.record_id,
+            "b_version": claim.version,
+        }
+
+    dropped = [key(claim) for claim, next_at in done if next_at is None]
+    if dropped:
+        connection.execute(_DROP, dropped)
+    later = [
+        {
+            **key(claim),
+            "b_due_at": next_at,
+            "b_cause": "decay",
+            "b_attempts": 0,
+            "b_code": None,
+            "b_first": None,
+            "b_since": None,
+        }
+        for claim, next_at in done
+        if next_at is not None
+    ]
+    later += [
+        {
+            **key(retry.claim),
+            "b_due_at": retry.due_at,
+            "b_cause": retry.claim.cause,
+            "b_attempts": retry.claim.attempts + 1,
+            "b_code": retry.error_code,
+            "b_first": retry.first_failed_at,
+            "b_since": retry.claim.since_at,
+        }
+        for retry in retries
+    ]
+    if later:
+        connection.execute(_LATER, later)

@@ -1,0 +1,272 @@
+"""The inbox: accepted deliveries, sealed, appended by receivers and unpacked by workers.
+
+Appending is the hot path. Requests that wait at the same time share one commit, and a delivery of a
+hundred events costs one row.
+"""
+
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Engine, bindparam, func, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from store import schema
+from store.engine import reading
+from store.vault import MAX_USES, Cell, DataKey, Vault, VaultError
+
+#: Source: SECURITY-REQUIREMENTS S21.
+STORE_TIMEOUT_S = 3.0
+
+#: Seals counted ahead in one write, so that counting costs nothing: at most this many of a key's
+#: uses are given up at a restart.
+_COUNT_AHEAD = 2**14
+
+_table = schema.delivery
+_keys = schema.delivery_key
+
+
+class InboxError(Exception):
+    """A delivery was not stored. The sender must be told to try again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingDelivery:
+    """A delivery to unpack. `body` is None when it does not open."""
+
+    account_id: str
+    id: str
+    kind: str
+    received_at: datetime
+    body: bytes | None = field(repr=False)
+
+
+def new_delivery_id(at: datetime) -> str:
+    """Return a unique id that sorts by time: 12 hex digits of milliseconds, 20 random ones."""
+    return f"{int(at.timestamp() * 1000):012x}{os.urandom(10).hex()}"
+
+
+@dataclass(slots=True)
+class _Ticket:
+    row: dict[str, object]
+    stored: bool = False
+    error: bool = False
+
+
+class Inbox:
+    """Appends, takes and marks deliveries. Thread-safe."""
+
+    def __init__(self, engine: Engine, vault: Vault) -> None:
+        self._engine = engine
+        self._vault = vault
+        self._queue: list[_Ticket] = []
+        self._queue_lock = threading.Lock()
+        self._commit_lock = threading.Lock()
+        self._sealing: dict[str, _SealingKey] = {}
+        self._sealing_lock = threading.Lock()
+        self._opening: dict[tuple[str, bytes], DataKey] = {}
+
+    def append(self, *, account_id: str, kind: str, body: bytes, at: datetime) -> str:
+        """Seal a delivery and store it durably; return its id only after the commit (S21).
+
+        Raises:
+            InboxError: not stored within 3 s.
+        """
+        delivery_id = new_delivery_id(at)
+        try:
+            sealed = self._key_for(account_id, at).seal(body, _body_cell(account_id, delivery_id))
+        except SQLAlchemyError as error:
+            raise InboxError(type(error).__name__) from None
+        ticket = _Ticket(
+            {
+                "account_id": account_id,
+                "id": delivery_id,
+                "received_at": at,
+                "kind": kind,
+                "keyed_hash": self._vault.keyed_hash("delivery", account_id, body),
+                "sealed_body": sealed,
+            }
+        )
+        self._commit(ticket)
+        return delivery_id
+
+    def _commit(self, ticket: _Ticket) -> None:
+        """Commit `ticket` with all that wait: whoever gets the lock stores for the others too."""
+        with self._queue_lock:
+            self._queue.append(ticket)
+        if not self._commit_lock.acquire(timeout=STORE_TIMEOUT_S):
+            raise InboxError("busy")
+        try:
+            if not ticket.stored and not ticket.error:
+                self._commit_waiting()
+        finally:
+            self._commit_lock.release()
+        if not ticket.stored:
+            raise InboxError("not stored")
+
+    def _commit_waiting(self) -> None:
+        with self._queue_lock:
+            batch, self._queue = self._queue, []
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(_INSERT, [ticket.row for ticket in batch])
+        except SQLAlchemyError:
+            for ticket in batch:
+                ticket.error = True
+        else:
+            for ticket in batch:
+                ticket.stored = True
+
+    def _key_for(self, account_id: str, at: datetime) -> DataKey:
+        """Return the account's sealing key, counting this use (S49)."""
+        with self._sealing_lock:
+            held = self._sealing.get(account_id)
+            if held is None or held.left == 0:
+                held = self._reserve(account_id, at)
+                self._sealing[account_id] = held
+            held.left -= 1
+            return held.key
+
+    def _reserve(self, account_id: str, at: datetime) -> "_SealingKey":
+        """Count uses ahead for the account's newest key, or make a new key when it is worn."""
+        with self._engine.begin() as connection:
+            row = connection.execute(
+                select(_keys.c.number, _keys.c.wrapped_key, _keys.c.uses)
+                .where(_keys.c.account_id == account_id)
+                .order_by(_keys.c.number.desc())
+                .limit(1)
+            ).first()
+            if row is not None and row.uses + _COUNT_AHEAD <= MAX_USES:
+                key = self._vault.unwrap(row.wrapped_key, _key_cell(account_id, row.number))
+                connection.execute(
+                    update(_keys)
+                    .where(_keys.c.account_id == account_id, _keys.c.number == row.number)
+                    .values(uses=row.uses + _COUNT_AHEAD)
+                )
+                return _SealingKey(key, _COUNT_AHEAD)
+            number = 1 if row is None else row.number + 1
+            key, wrapped = self._vault.new_key(_key_cell(account_id, number))
+            connection.execute(
+                insert(_keys).values(
+                    account_id=account_id,
+                    number=number,
+                    wrapped_key=wrapped,
+                    uses=_COUNT_AHEAD,
+                    created_at=at,
+                )
+            )
+            return _SealingKey(key, _COUNT_AHEAD)
+
+    def waiting(self, limit: int) -> list[WaitingDelivery]:
+        """Return the oldest deliveries that wait to be unpacked, opened."""
+        with reading(self._engine).connect() as connection:
+            rows = connection.execute(
+                select(
+                    _table.c.account_id,
+                    _table.c.id,
+                    _table.c.kind,
+                    _table.c.received_at,
+                    _table.c.sealed_body,
+                )
+                .where(_table.c.state == schema.WAITING)
+                .order_by(_table.c.id)
+                .limit(limit)
+            ).all()
+        return [
+            WaitingDelivery(
+                account_id=row.account_id,
+                id=row.id,
+                kind=row.kind,
+                received_at=row.received_at,
+                body=self._open(row.account_id, row.id, row.sealed_body),
+            )
+            for row in rows
+        ]
+
+    def _open(self, account_id: str, delivery_id: str, sealed: bytes) -> bytes | None:
+        key = self._opening.get((account_id, sealed[2:10]))
+        try:
+            if key is None:
+                self._load_opening_keys(account_id)
+                key = self._opening[(account_id, sealed[2:10])]
+            return key.open(sealed, _body_cell(account_id, delivery_id))
+        except (VaultError, KeyError):
+            return None
+
+    def _load_opening_keys(self, account_id: str) -> None:
+        with reading(self._engine).connect() as connection:
+            rows = connection.execute(
+                select(_keys.c.number, _keys.c.wrapped_key).where(_keys.c.account_id == account_id)
+            ).all()
+        for row in rows:
+            key = self._vault.unwrap(row.wrapped_key, _key_cell(account_id, row.number))
+            self._opening[(account_id, key.key_id)] = key
+
+    def mark_unpacked(self, deliveries: Sequence[WaitingDelivery]) -> None:
+        """Mark deliveries whose records are all marked due. Safe to repeat."""
+        self._mark([(item, schema.UNPACKED, None) for item in deliveries])
+
+    def quarantine(self, item: WaitingDelivery, error_code: str) -> None:
+        """Keep a delivery that cannot be read, sealed as it came, for a person to look at (S16)."""
+        self._mark([(item, schema.QUARANTINED, error_code)])
+
+    def _mark(self, marks: Sequence[tuple[WaitingDelivery, int, str | None]]) -> None:
+        if not marks:
+            return
+        with self._engine.begin() as connection:
+            connection.execute(
+                _MARK,
+                [
+                    {
+                        "b_account": item.account_id,
+                        "b_id": item.id,
+                        "b_state": state,
+                        "b_code": code,
+                    }
+                    for item, state, code in marks
+                ],
+            )
+
+    def counts(self) -> dict[str, int]:
+        """Return how many deliveries wait and how many are quarantined."""
+        with reading(self._engine).connect() as connection:
+            waiting = connection.execute(
+                select(func.count()).select_from(_table).where(_table.c.state == schema.WAITING)
+            ).scalar_one()
+            quarantined = connection.execute(
+                select(func.count()).select_from(_table).where(_table.c.state == schema.QUARANTINED)
+            ).scalar_one()
+        return {"waiting": waiting, "quarantined": quarantined}
+
+    def check_writable(self) -> None:
+        """Do nothing, durably. Raises: InboxError when a delivery could not be stored now."""
+        try:
+            with self._engine.begin() as connection:
+                connection.exec_driver_sql("PRAGMA user_version")
+        except SQLAlchemyError as error:
+            raise InboxError(type(error).__name__) from None
+
+
+@dataclass(slots=True)
+class _SealingKey:
+    key: DataKey
+    left: int
+
+
+_INSERT = insert(_table)
+_MARK = (
+    update(_table)
+    .where(_table.c.account_id == bindparam("b_account"), _table.c.id == bindparam("b_id"))
+    .values(state=bindparam("b_state"), error_code=bindparam("b_code"))
+)
+
+
+def _body_cell(account_id: str, delivery_id: str) -> Cell:
+    return Cell(account_id, "delivery", "sealed_body", delivery_id)
+
+
+def _key_cell(account_id: str, number: int) -> Cell:
+    return Cell(account_id, "delivery_key", "wrapped_key", str(number))
+

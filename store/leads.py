@@ -1,0 +1,248 @@
+"""The sealed cache and ledger: what is known of each record, its score, and its history.
+
+One transaction stores a whole batch: facts, scores, reasons, history, what was written, and when
+each record falls due again. A record's values are sealed under a data key of its own (S45).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, delete, insert, select
+
+from store import accounts, dead_letters, due, schema
+from store.accounts import Lease
+from store.due import Claim, Retry
+from store.engine import insert_into, reading
+from store.vault import MAX_USES, Cell, DataKey, Vault
+
+_table = schema.lead
+_history = schema.score_history
+
+#: Values sealed at each saving: facts and reasons of the lead, reasons of the history.
+_SEALS_A_SAVE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LeadState:
+    """What a batch must know of a record's last score."""
+
+    score: int | None
+    tier: str
+    written_hash: bytes | None
+    wrapped_key: bytes = field(repr=False)
+    key_uses: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredLead:
+    """A record's new score, to be stored."""
+
+    claim: Claim
+    score: int | None
+    tier: str
+    model_version: str
+    valid_until: datetime | None
+    respond_by: datetime | None
+    first_response_at: datetime | None
+    facts: bytes = field(repr=False)
+    reasons: bytes = field(repr=False)
+    written_hash: bytes | None  #: Of what the CRM holds now; None when it holds no score of ours.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What became of the claims of one batch."""
+
+    object_type: str
+    scored: Sequence[ScoredLead] = ()
+    #: Scored leads whose write must be tried again: by record id.
+    retries: Sequence[Retry] = ()
+    gone: Sequence[Claim] = ()  #: The CRM has no such record any more.
+    dead: Sequence[tuple[Claim, str]] = ()  #: With the error code.
+
+
+class Leads:
+    """The lead table and the score history."""
+
+    def __init__(self, engine: Engine, vault: Vault) -> None:
+        self._engine = engine
+        self._vault = vault
+
+    def states(
+        self, account_id: str, object_type: str, ids: Sequence[str]
+    ) -> dict[str, LeadState]:
+        """Return what is stored of the records among `ids` that were scored before."""
+        with reading(self._engine).connect() as connection:
+            rows = connection.execute(
+                select(
+                    _table.c.record_id,
+                    _table.c.score,
+                    _table.c.tier,
+                    _table.c.written_hash,
+                    _table.c.wrapped_key,
+                    _table.c.key_uses,
+                ).where(
+                    _table.c.account_id == account_id,
+                    _table.c.object_type == object_type,
+                    _table.c.record_id.in_(ids),
+                )
+            ).all()
+        return {
+            row.record_id: LeadState(
+                row.score, row.tier, row.written_hash, row.wrapped_key, row.key_uses
+            )
+            for row in rows
+        }
+
+    def hash_written(self, account_id: str, content: bytes) -> bytes:
+        """Return a keyed hash of what is written to the CRM: a score alone is easily guessed."""
+        return self._vault.keyed_hash("written", account_id, content)
+
+    def save(
+        self, lease: Lease, batch: Batch, states: Mapping[str, LeadState], now: datetime
+    ) -> None:
+        """Store a batch in one transaction.
+
+        Args:
+            lease: The right to work the account.
+            batch: What became of each claim.
+            states: What `states` returned for the batch.
+            now: The time of scoring.
+
+        Raises:
+            LeaseLostError: another worker has the account; nothing is stored.
+        """
+        leads, history = [], []
+        for item in batch.scored:
+            row, entry = self._rows(lease.account_id, batch.object_type, item, states, now)
+            leads.append(row)
+            if entry is not None:
+                history.append(entry)
+        retried = {retry.claim.record_id for retry in batch.retries}
+        dead = {claim.record_id for claim, _ in batch.dead}
+        done: list[tuple[Claim, datetime | None]] = [
+            (item.claim, item.valid_until)
+            for item in batch.scored
+            if item.claim.record_id not in retried | dead
+        ]
+        done += [(claim, None) for claim in batch.gone]
+        done += [(claim, None) for claim, _ in batch.dead]
+        with self._engine.begin() as connection:
+            accounts.require(connection, lease)
+            if leads:
+                connection.execute(_SAVE, leads)
+            if history:
+                connection.execute(insert(_history), history)
+            for claim in batch.gone:
+                for table in (_table, _history):
+                    connection.execute(
+                        delete(table).where(
+                            table.c.account_id == lease.account_id,
+                            table.c.object_type == batch.object_type,
+                            table.c.record_id == claim.record_id,
+                        )
+                    )
+            for claim, code in batch.dead:
+                dead_letters.add_record(
+                    connection, lease.account_id, batch.object_type, claim, code, now
+                )
+            due.finish(
+                connection, lease.account_id, batch.object_type, done=done, retries=batch.retries
+            )
+
+    def _rows(
+        self,
+        account_id: str,
+        object_type: str,
+        item: ScoredLead,
+        states: Mapping[str, LeadState],
+        now: datetime,
+    ) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        record_id = item.claim.record_id
+        row_name = f"{object_type}:{record_id}"
+        state = states.get(record_id)
+        key, wrapped, uses = self._key(account_id, row_name, state)
+        lead = {
+            "account_id": account_id,
+            "object_type": object_type,
+            "record_id": record_id,
+            "score": item.score,
+            "tier": item.tier,
+            "model_version": item.model_version,
+            "scored_at": now,
+            "valid_until": item.valid_until,
+            "respond_by": item.respond_by,
+            "first_response_at": item.first_response_at,
+            "written_hash": item.written_hash,
+            "wrapped_key": wrapped,
+            "key_uses": uses + _SEALS_A_SAVE,
+            "sealed_facts": key.seal(
+                item.facts, Cell(account_id, "lead", "sealed_facts", row_name)
+            ),
+            "sealed_reasons": key.seal(
+                item.reasons, Cell(account_id, "lead", "sealed_reasons", row_name)
+            ),
+        }
+        if state is not None and (state.score, state.tier) == (item.score, item.tier):
+            return lead, None
+        cell = Cell(account_id, "score_history", "sealed_reasons", f"{row_name}:{now.isoformat()}")
+        return lead, {
+            "account_id": account_id,
+            "object_type": object_type,
+            "record_id": record_id,
+            "scored_at": now,
+            "score": item.score,
+            "tier": item.tier,
+            "model_version": item.model_version,
+            "cause": item.claim.cause,
+            "sealed_reasons": key.seal(item.reasons, cell),
+        }
+
+    def _key(
+        self, account_id: str, row_name: str, state: LeadState | None
+    ) -> tuple[DataKey, bytes, int]:
+        """Return the record's data key, its wrapped form and how often it sealed (S49)."""
+        cell = Cell(account_id, "lead", "wrapped_key", row_name)
+        if state is None or state.key_uses + _SEALS_A_SAVE > MAX_USES:
+            # A worn key's history becomes unreadable with it: 350,000 savings of one record.
+            key, wrapped = self._vault.new_key(cell)
+            return key, wrapped, 0
+        return self._vault.unwrap(state.wrapped_key, cell), state.wrapped_key, state.key_uses
+
+    def facts(self, account_id: str, object_type: str, record_id: str) -> bytes | None:
+        """Return a record's opened facts, or None when it is not known."""
+        return self._opened(account_id, object_type, record_id, "sealed_facts")
+
+    def reasons(self, account_id: str, object_type: str, record_id: str) -> bytes | None:
+        """Return a record's opened reasons, or None when it is not known."""
+        return self._opened(account_id, object_type, record_id, "sealed_reasons")
+
+    def _opened(
+        self, account_id: str, object_type: str, record_id: str, column: str
+    ) -> bytes | None:
+        with reading(self._engine).connect() as connection:
+            row = connection.execute(
+                select(_table.c.wrapped_key, _table.c[column]).where(
+                    _table.c.account_id == account_id,
+                    _table.c.object_type == object_type,
+                    _table.c.record_id == record_id,
+                )
+            ).first()
+        if row is None:
+            return None
+        row_name = f"{object_type}:{record_id}"
+        key = self._vault.unwrap(row[0], Cell(account_id, "lead", "wrapped_key", row_name))
+        return key.open(row[1], Cell(account_id, "lead", column, row_name))
+
+
+_new = insert_into(_table)
+_SAVE = _new.on_conflict_do_update(
+    index_elements=["account_id", "object_type", "record_id"],
+    set_={
+        column.name: _new.excluded[column.name]
+        for column in _table.columns
+        if not column.primary_key
+    },
+)

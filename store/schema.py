@@ -1,0 +1,219 @@
+"""The tables. Every primary key begins with the account, so that accounts can be spread.
+
+Two sets: the *inbox* (deliveries, appended by receivers) and the *ledger* (all else, written by
+workers). On SQLite each has a file of its own: with one file, a busy worker starves the receiver's
+commits for seconds (reference measurements.md section 2).
+
+Columns named `sealed_*` and `wrapped_*` hold ciphertext of `store/vault.py`; all others are clear
+and hold ids, times, counts and codes. `CLEAR_COLUMNS` in the tests lists each with its reason.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    TypeDecorator,
+    text,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC instant, stored as whole microseconds since 1970 on both databases."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Return microseconds. Raises: TypeError for a naive datetime."""
+        del dialect
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Return an aware datetime."""
+        del dialect
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+inbox = MetaData()
+ledger = MetaData()
+
+#: Longest names: an account's name, a CRM's object type, a record id, a short code.
+_ACCOUNT = String(40)
+_TYPE = String(40)
+_RECORD = String(20)
+_CODE = String(60)
+
+#: States of a delivery.
+WAITING, UNPACKED, QUARANTINED = 0, 1, 2
+
+delivery = Table(
+    "delivery",
+    inbox,
+    Column("account_id", _ACCOUNT, primary_key=True),
+    Column("id", String(32), primary_key=True),  # time-ordered
+    Column("received_at", Instant, nullable=False),
+    Column("kind", String(20), nullable=False),  # the CRM whose adapter reads it
+    Column("keyed_hash", LargeBinary(32), nullable=False),
+    Column("state", SmallInteger, nullable=False, server_default="0"),
+    Column("error_code", _CODE),
+    Column("sealed_body", LargeBinary, nullable=False),
+)
+# Only what waits is in this index: it stays small however many deliveries are kept.
+Index(
+    "delivery_waiting",
+    delivery.c.id,
+    sqlite_where=text("state = 0"),
+    postgresql_where=text("state = 0"),
+)
+
+Index(
+    "delivery_quarantined",
+    delivery.c.id,
+    sqlite_where=text("state = 2"),
+    postgresql_where=text("state = 2"),
+)
+
+#: The keys deliveries are sealed under: one for an account until it has sealed 2**20 bodies.
+delivery_key = Table(
+    "delivery_key",
+    inbox,
+    Column("account_id", _ACCOUNT, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("uses", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+account = Table(
+    "account",
+    ledger,
+    Column("account_id", _ACCOUNT, primary_key=True),
+    Column("crm", String(20), nullable=False),
+    Column("external_id", String(40), nullable=False),
+    Column("lease_owner", String(80)),
+    Column("lease_until", Instant),
+    Column("fence", BigInteger, nullable=False, server_default="0"),
+    Column("paused_until", Instant),
+    Column("pause_code", _CODE),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("swept_until", Instant),
+    Column("sealed_tokens", LargeBinary),
+)
+
+due = Table(
+    "due",
+    ledger,
+    Column("account_id", _ACCOUNT, primary_key=True),
+    Column("object_type", _TYPE, primary_key=True),
+    Column("record_id", _RECORD, primary_key=True),
+    Column("due_at", Instant, nullable=False),
+    Column("cause", String(20), nullable=False),
+    Column("version", BigInteger, nullable=False, server_default="1"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("first_failed_at", Instant),
+    Column("error_code", _CODE),
+    Column("since_at", Instant),  # when the oldest event not yet answered arrived
+)
+Index("due_next", due.c.account_id, due.c.due_at)
+
+lead = Table(
+    "lead",
+    ledger,
+    Column("account_id", _ACCOUNT, primary_key=True),
+    Column("object_type", _TYPE, primary_key=True),
+    Column("record_id", _RECORD, primary_key=True),
+    Column("score", SmallInteger),
+    Column("tier", String(20), nullable=False),
+    Column("model_version", String(80), nullable=False),
+    Column("scored_at", Instant, nullable=False),
+    Column("valid_until", Instant),
+    Column("respond_by", Instant),
+    Column("first_response_at", Instant),
+    Column("written_hash", LargeBinary(32)),  # keyed; None until the CRM took a score
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("key_uses", Integer, nullable=False),
+    Column("sealed_facts", LargeBinary, nullable=False),
+    Column("sealed_reasons", LargeBinary, nullable=False),
+)
+
+score_history = Table(
+    "score_history",
+    ledger,
+    Column("account_id", _ACCOUNT, primary_key=True),
+    Column("object_type", _TYPE, primary_key=True),
+    Column("record_id", _RECORD, primary_key=True),
+    Column("scored_at", Instant, primary_key=True),
+    Column("score", SmallInteger),
+    Column("tier", String(20), nullable=False),
+    Column("model_version", String(80), nullable=False),
+    Column("cause", String(20), nullable=False),
+    Column("sealed_reasons", LargeBinary, nullable=False),
+)
+
+outcome = Table(
+    "outcome",
+    ledger,
+    Column("account_id", _ACCOUNT, primary_key=True),
+    Column("object_type", _TYPE, primary_key=True),
+    Column("record_id", _RECORD, primary_key=True),
+    Column("happened_at", Instant, primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("source", String(40), nullable=False),
+    Column("value_cents", BigInteger),
+    Column("sealed_facts", LargeBinary),
+)
+
+model = Table(
+    "model",
+    ledger,
+    Column("account_id", _ACCOUNT, primary_key=True),
+    Column("version", String(80), primary_key=True),
+    Column("published_at", Instant, nullable=False),
+    Column("published_by", String(80), nullable=False),
+    Column("content_hash", LargeBinary(32), nullable=False),
+    Column("content", LargeBinary, nullable=False),  # rules and points; it holds no PHI
+)
+
+audit = Table(
+    "audit",
+    ledger,
+    Column("account_id", _ACCOUNT, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("actor", String(80), nullable=False),
+    Column("act", String(40), nullable=False),
+    Column("object_type", _TYPE),
+    Column("record_id", _RECORD),
+    Column("chain_hash", LargeBinary(32), nullable=False),
+)
+
+dead_letter = Table(
+    "dead_letter",
+    ledger,
+    Column("account_id", _ACCOUNT, primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("object_type", _TYPE),
+    Column("record_id", _RECORD),
+    Column("delivery_id", String(32)),
+    Column("place", String(120)),  # where in the delivery; never a value
+    Column("cause", String(20), nullable=False),
+    Column("error_code", _CODE, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("first_at", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    Column("sealed_facts", LargeBinary),
+)
+Index("dead_letter_newest", dead_letter.c.account_id, text("last_at DESC"))

@@ -1,0 +1,152 @@
+"""Seals and opens: AES-256-GCM under two levels of keys. The only user of `cryptography` here.
+
+A master key, kept outside the database, wraps *data keys*; a data key seals the values of one
+contact, or one account's deliveries. Destroying a contact's data key destroys what it sealed (S45).
+
+Formats, version 1, all lengths in bytes (frozen; `tests/store/vectors/` holds vectors, S47):
+
+sealed value   version 1 (0x01) | algorithm 1 (0x01) | data key id 8 | nonce 12 | ciphertext | tag 16
+wrapped key    version 1 (0x01) | algorithm 1 (0x01) | master key number 4, big-endian | nonce 12 |
+               ciphertext 32 | tag 16 | commitment 32
+
+The header and the *cell* a value belongs to (account, table, column, row) are associated data, each
+with its length, so that a value moved to another place does not open (S46). The commitment,
+HMAC-SHA256 of a constant under the data key, is checked before a key is used; its first 8 bytes are
+the data key id in each sealed value, so a value made under another key is refused undecrypted (S48).
+
+Source: NIST SP 800-38D (GCM, random 96-bit nonces: section 8.2.2, at most 2**32 a key).
+"""
+
+import hashlib
+import hmac
+import os
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from store.keys import KEY_BYTES, MasterKeys
+
+VERSION: Final = 1
+AES_256_GCM: Final = 1
+NONCE_BYTES: Final = 12
+TAG_BYTES: Final = 16
+KEY_ID_BYTES: Final = 8
+COMMITMENT_BYTES: Final = 32
+
+#: Source: SECURITY-REQUIREMENTS S49.
+MAX_USES: Final = 2**20
+
+_PREFIX: Final = bytes([VERSION, AES_256_GCM])
+_COMMITMENT_LABEL: Final = b"leadscore data key commitment v1"
+_HASH_LABEL: Final = b"leadscore keyed hash v1 "
+
+
+class VaultError(Exception):
+    """A sealed value that does not open: other key, other place, changed bytes or format."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The place of a sealed value. Its text is bound to it."""
+
+    account_id: str
+    table: str
+    column: str
+    row: str
+
+    def bound(self, header: bytes) -> bytes:
+        """Return the associated data: every part with its length in front."""
+        parts = [header]
+        parts += [part.encode() for part in (self.account_id, self.table, self.column, self.row)]
+        return b"".join(struct.pack(">I", len(part)) + part for part in parts)
+
+
+class DataKey:
+    """An open data key. Lives in memory only."""
+
+    __slots__ = ("_cipher", "_header", "key_id")
+
+    def __init__(self, key: bytes) -> None:
+        self.key_id = _commitment(key)[:KEY_ID_BYTES]
+        self._header = _PREFIX + self.key_id
+        self._cipher = AESGCM(key)
+
+    def __repr__(self) -> str:
+        return f"DataKey({self.key_id.hex()})"
+
+    def seal(self, plaintext: bytes, cell: Cell) -> bytes:
+        """Return `plaintext` sealed for `cell`."""
+        nonce = os.urandom(NONCE_BYTES)
+        body = self._cipher.encrypt(nonce, plaintext, cell.bound(self._header))
+        return self._header + nonce + body
+
+    def open(self, sealed: bytes, cell: Cell) -> bytes:
+        """Return what was sealed for `cell` under this key. Raises: VaultError."""
+        head = len(self._header)
+        if len(sealed) < head + NONCE_BYTES + TAG_BYTES:
+            raise VaultError("sealed value: too short")
+        if sealed[:2] != _PREFIX:
+            raise VaultError(f"sealed value: unknown format {sealed[:2].hex()}")
+        if not hmac.compare_digest(sealed[:head], self._header):
+            raise VaultError("sealed value: made under another data key")
+        nonce, body = sealed[head : head + NONCE_BYTES], sealed[head + NONCE_BYTES :]
+        try:
+            return self._cipher.decrypt(nonce, body, cell.bound(self._header))
+        except InvalidTag:
+            raise VaultError("sealed value: changed, or moved from another place") from None
+
+
+class Vault:
+    """Makes, wraps and unwraps data keys, and hashes under keys of its own."""
+
+    def __init__(self, master: MasterKeys) -> None:
+        self._primary = master.primary
+        self._ciphers = {number: AESGCM(key) for number, key in master.keys.items()}
+        # Hashes must stay comparable when keys turn, so they hang on the oldest key.
+        oldest = master.keys[min(master.keys)]
+        self._hash_key = hmac.digest(oldest, b"leadscore hash key v1", hashlib.sha256)
+
+    def new_key(self, cell: Cell) -> tuple[DataKey, bytes]:
+        """Return a new random data key and its wrapped form, bound to `cell`."""
+        key = os.urandom(KEY_BYTES)
+        header = _PREFIX + struct.pack(">I", self._primary)
+        nonce = os.urandom(NONCE_BYTES)
+        body = self._ciphers[self._primary].encrypt(nonce, key, cell.bound(header))
+        return DataKey(key), header + nonce + body + _commitment(key)
+
+    def unwrap(self, wrapped: bytes, cell: Cell) -> DataKey:
+        """Return the data key wrapped for `cell`. Raises: VaultError."""
+        head = len(_PREFIX) + 4
+        if len(wrapped) != head + NONCE_BYTES + KEY_BYTES + TAG_BYTES + COMMITMENT_BYTES:
+            raise VaultError("wrapped key: wrong length")
+        if wrapped[:2] != _PREFIX:
+            raise VaultError(f"wrapped key: unknown format {wrapped[:2].hex()}")
+        header = wrapped[:head]
+        (number,) = struct.unpack(">I", header[2:])
+        cipher = self._ciphers.get(number)
+        if cipher is None:
+            raise VaultError(f"wrapped key: master key {number} is not here")
+        nonce = wrapped[head : head + NONCE_BYTES]
+        body = wrapped[head + NONCE_BYTES : -COMMITMENT_BYTES]
+        try:
+            key = cipher.decrypt(nonce, body, cell.bound(header))
+        except InvalidTag:
+            raise VaultError(
+                f"wrapped key: master key {number} is another one, or it was moved"
+            ) from None
+        if not hmac.compare_digest(_commitment(key), wrapped[-COMMITMENT_BYTES:]):
+            raise VaultError("wrapped key: its commitment does not match")
+        return DataKey(key)
+
+    def keyed_hash(self, purpose: str, account_id: str, value: bytes) -> bytes:
+        """Return 32 bytes that tell equal values of one account and purpose, and no more."""
+        label = _HASH_LABEL + struct.pack(">I", len(purpose)) + purpose.encode()
+        label += struct.pack(">I", len(account_id)) + account_id.encode()
+        return hmac.digest(self._hash_key, label + value, hashlib.sha256)
+
+
+def _commitment(key: bytes) -> bytes:
+    return hmac.digest(key, _COMMITMENT_LABEL, hashlib.sha256)

@@ -1,0 +1,70 @@
+"""The Flask application: the receiver's routes and the health pages."""
+
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, Response, jsonify
+from werkzeug.exceptions import HTTPException
+
+from config.logs import fault_of
+from webhooks.health import Health
+from webhooks.receiver import Receiver
+
+log = logging.getLogger(__name__)
+
+#: `None` when all is well, else what is wrong, by its name.
+Readiness = Callable[[], dict[str, Any]]
+
+
+def create_app(
+    *, receiver: Receiver | None, health: Health, readiness: Readiness
+) -> Flask:
+    """Return the application.
+
+    Args:
+        receiver: Takes the webhooks; None where this process only works.
+        health: Counters and alarms.
+        readiness: Looks at store and accounts; its answer has a key `ready`.
+    """
+    app = Flask("leadscore", static_folder=None)
+    if receiver is not None:
+        app.register_blueprint(receiver.blueprint())
+
+    @app.get("/healthz")
+    def _healthz() -> Response:
+        return jsonify(alive=True, alarms=health.alarms())
+
+    @app.get("/readyz")
+    def _readyz() -> Response:
+        found = readiness()
+        answer = jsonify(found)
+        answer.status_code = 200 if found["ready"] else 503
+        return answer
+
+    @app.get("/metrics")
+    def _metrics() -> Response:
+        return Response(health.exposition(), mimetype="text/plain")
+
+    @app.errorhandler(HTTPException)
+    def _refused(error: HTTPException) -> Response:
+        return Response(f"{error.code} {error.name}\n", error.code, mimetype="text/plain")
+
+    @app.errorhandler(Exception)
+    def _failed(error: Exception) -> Response:
+        # An id and no more: the cause's text may hold a value (S60).
+        request_id = secrets.token_hex(8)
+        kind, place = fault_of(error)
+        log.error(
+            "request.failed", extra={"request_id": request_id, "error": kind, "place": place}
+        )
+        return Response(f"internal error {request_id}\n", status=500, mimetype="text/plain")
+
+    @app.after_request
+    def _headers(response: Response) -> Response:
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return app

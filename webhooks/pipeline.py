@@ -1,0 +1,338 @@
+"""One batch of due records: read, score, write back, store.
+
+A batch is one read call, one write call and one transaction, whatever its size. A record the CRM
+no longer has is done, not an error. A score that the CRM already shows is not written again (S35).
+"""
+
+import json
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from integrations.base import Change, CrmClient, Outcome
+from integrations.errors import PermanentCrmError
+from integrations.mapping import LeadReader, crm_values
+from scoring.engine import score
+from scoring.lead import Lead
+from scoring.model import ScoringModel
+from scoring.result import LeadScore
+from store.accounts import Lease
+from store.due import Claim, Retry
+from store.leads import Batch, LeadState, Leads, ScoredLead
+from webhooks.health import Health
+
+log = logging.getLogger(__name__)
+
+#: A record's data may be mended meanwhile: tries before a person must look. Source: S27.
+DATA_TRIES = 5
+#: Passing faults of a single record are tried for so long. Source: S27.
+RETRY_WINDOW = timedelta(hours=72)
+FIRST_RETRY_S = 5.0
+LONGEST_RETRY_S = 6 * 3600.0
+
+
+def retry_delay(attempt: int, jitter: float) -> timedelta:
+    """Return how long to wait after failed try number `attempt` (from 0).
+
+    Doubles from 5 s to 6 h, give or take 20 %.
+
+    Args:
+        attempt: Failed tries before this one.
+        jitter: A random number from 0 to 1.
+
+    >>> retry_delay(0, 0.5).total_seconds(), retry_delay(3, 0.0).total_seconds()
+    (5.0, 32.0)
+    """
+    wait = min(FIRST_RETRY_S * 2 ** min(attempt, 20), LONGEST_RETRY_S)
+    return timedelta(seconds=wait * (0.8 + 0.4 * jitter))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountWork:
+    """All that is needed to work one account."""
+
+    name: str
+    crm: str
+    client: CrmClient = field(repr=False)
+    reader: LeadReader = field(repr=False)
+    model: ScoringModel = field(repr=False)
+    outputs: Mapping[str, str]  #: Meaning -> property name.
+
+
+@dataclass(slots=True)
+class _Scored:
+    claim: Claim
+    lead: Lead
+    result: LeadScore
+    values: Mapping[str, str | int | None]
+    hash: bytes
+    is_new: bool  #: Differs from what the CRM holds.
+
+
+class Pipeline:
+    """Works batches of any account."""
+
+    def __init__(
+        self,
+        *,
+        leads: Leads,
+        health: Health,
+        clock: Callable[[], datetime],
+        rng: random.Random,
+    ) -> None:
+        self._leads = leads
+        self._health = health
+        self._clock = clock
+        self._rng = rng
+
+    def run(
+        self, work: AccountWork, lease: Lease, object_type: str, claims: Sequence[Claim]
+    ) -> None:
+        """Serve `claims`, all of one type.
+
+        Raises:
+            CrmError: a call as a whole failed; nothing is stored, the claims stay due.
+            LeaseLostError: another worker has the account; nothing is stored.
+        """
+        began = self._clock()
+        ids = [claim.record_id for claim in claims]
+        found = work.client.read(object_type, ids, work.reader.properties)
+        states = self._leads.states(work.name, object_type, ids)
+        now = self._clock()
+        gone = [claim for claim in claims if claim.record_id not in found.records]
+        scored: list[_Scored] = []
+        poison: list[Claim] = []
+        for claim in claims:
+            record = found.records.get(claim.record_id)
+            if record is None:
+                continue
+            try:
+                scored.append(self._score(work, claim, record, states, now))
+            except Exception:
+                # One record that breaks the engine must not hold up the others (S88).
+                log.exception(
+                    "record.not_scored",
+                    extra={"account": work.name, "record_id": claim.record_id},
+                )
+                poison.append(claim)
+        outcome = self._write(work, object_type, scored)
+        batch = self._batch(object_type, scored, gone, poison, outcome, states, now)
+        self._leads.save(lease, batch, states, now)
+        self._report(work, object_type, batch, outcome, began)
+
+    def _score(
+        self,
+        work: AccountWork,
+        claim: Claim,
+        record: Mapping[str, Any],
+        states: Mapping[str, LeadState],
+        now: datetime,
+    ) -> _Scored:
+        reading = work.reader.read(record)
+        if reading.unfit:
+            log.info(
+                "record.unfit_fields",
+                extra={
+                    "account": work.name,
+                    "record_id": claim.record_id,
+                    "reason": ",".join(reading.unfit),
+                },
+            )
+        result = score(reading.lead, work.model, now)
+        state = states.get(claim.record_id)
+        values = crm_values(result, work.outputs, trend=_trend(state, result), now=now)
+        # When it was scored changes each time, and the trend with it: neither makes a write.
+        passing = {work.outputs.get("updated_at"), work.outputs.get("trend")}
+        content = {name: value for name, value in values.items() if name not in passing}
+        digest = self._leads.hash_written(
+            work.name, json.dumps(content, sort_keys=True).encode()
+        )
+        return _Scored(
+            claim=claim,
+            lead=reading.lead,
+            result=result,
+            values=values,
+            hash=digest,
+            is_new=state is None or state.written_hash != digest,
+        )
+
+    def _write(self, work: AccountWork, object_type: str, scored: Sequence[_Scored]) -> Outcome:
+        changes = [
+            Change(record_id=item.claim.record_id, properties=item.values)
+            for item in scored
+            if item.is_new
+        ]
+        return work.client.write(object_type, changes) if changes else Outcome()
+
+    def _batch(
+        self,
+        object_type: str,
+        scored: Sequence[_Scored],
+        gone: Sequence[Claim],
+        poison: Sequence[Claim],
+        outcome: Outcome,
+        states: Mapping[str, LeadState],
+        now: datetime,
+    ) -> Batch:
+        retries: list[Retry] = []
+        dead: list[tuple[Claim, str]] = []
+        vanished = [item.claim for item in scored if item.claim.record_id in outcome.gone]
+        kept = []
+        for item in scored:
+            record_id = item.claim.record_id
+            if record_id in outcome.gone:
+                continue
+            state = states.get(record_id)
+            holds = item.hash if record_id in outcome.written or not item.is_new else None
+            kept.append(_stored(item, holds or (state.written_hash if state else None)))
+            code = outcome.refused.get(record_id)
+            if code is not None:
+                self._again(item.claim, f"refused_{code}", now, retries, dead, tries=DATA_TRIES)
+            elif record_id in outcome.retry:
+                self._again(item.claim, outcome.retry[record_id], now, retries, dead)
+        for claim in poison:
+            self._again(claim, "not_scored", now, retries, dead, tries=DATA_TRIES)
+        return Batch(
+            object_type=object_type,
+            scored=kept,
+            retries=retries,
+            gone=[*gone, *vanished],
+            dead=dead,
+        )
+
+    def _again(
+        self,
+        claim: Claim,
+        code: str,
+        now: datetime,
+        retries: list[Retry],
+        dead: list[tuple[Claim, str]],
+        *,
+        tries: int | None = None,
+    ) -> None:
+        """Put a failed claim among those to try again, or among the dead letters (S27)."""
+        first = claim.first_failed_at or now
+        is_over = now - first > RETRY_WINDOW if tries is None else claim.attempts + 1 >= tries
+        code = code[:60].lower()
+        if is_over:
+            dead.append((claim, code))
+            return
+        retries.append(
+            Retry(
+                claim=claim,
+                due_at=now + retry_delay(claim.attempts, self._rng.random()),
+                error_code=code,
+                first_failed_at=first,
+            )
+        )
+
+    def refuse(
+        self,
+        work: AccountWork,
+        lease: Lease,
+        object_type: str,
+        claim: Claim,
+        error: PermanentCrmError,
+    ) -> None:
+        """Put off a record that the CRM refuses to read, alone in its batch."""
+        now = self._clock()
+        retries: list[Retry] = []
+        dead: list[tuple[Claim, str]] = []
+        self._again(claim, f"refused_{error.code}", now, retries, dead, tries=DATA_TRIES)
+        batch = Batch(object_type=object_type, retries=retries, dead=dead)
+        self._leads.save(lease, batch, {}, now)
+        self._report(work, object_type, batch, Outcome(), now)
+
+    def _report(
+        self,
+        work: AccountWork,
+        object_type: str,
+        batch: Batch,
+        outcome: Outcome,
+        began: datetime,
+    ) -> None:
+        now = self._clock()
+        failed = {retry.claim.record_id for retry in batch.retries}
+        failed |= {claim.record_id for claim, _ in batch.dead}
+        waits = [
+            (now - item.claim.since_at).total_seconds()
+            for item in batch.scored
+            if item.claim.since_at is not None and item.claim.record_id not in failed
+        ]
+        lag = self._health.lag.labels(work.name)
+        for wait in waits:
+            lag.observe(max(wait, 0.0))
+        ends = {
+            "written": len(outcome.written),
+            "unchanged": len(batch.scored) - len(outcome.written) - len(failed),
+            "gone": len(batch.gone),
+            "retried": len(batch.retries),
+            "dead": len(batch.dead),
+        }
+        ends["unchanged"] = max(ends["unchanged"], 0)
+        for end, count in ends.items():
+            if count:
+                self._health.records.labels(work.name, end).inc(count)
+        if batch.dead:
+            self._health.alarm(f"{work.name}: records are in the dead letters")
+        log.info(
+            "batch.done",
+            extra={
+                "account": work.name,
+                "crm": work.crm,
+                "object_type": object_type,
+                **ends,
+                "lag_ms": round(max(waits, default=0.0) * 1000),
+                "duration_ms": round((now - began).total_seconds() * 1000, 1),
+            },
+        )
+
+
+def _trend(state: LeadState | None, result: LeadScore) -> str:
+    before = state.score if state else None
+    if before is None or result.score is None or before == result.score:
+        return "steady"
+    return "up" if result.score > before else "down"
+
+
+def _stored(item: _Scored, written_hash: bytes | None) -> ScoredLead:
+    result = item.result
+    first_response_at = item.lead.fields.get("first_response_at")
+    return ScoredLead(
+        claim=item.claim,
+        score=result.score,
+        tier=result.tier,
+        model_version=result.model,
+        valid_until=result.valid_until,
+        respond_by=result.respond_by,
+        first_response_at=first_response_at if isinstance(first_response_at, datetime) else None,
+        facts=_facts(item.lead),
+        reasons=_reasons(result),
+        written_hash=written_hash,
+    )
+
+
+def _facts(lead: Lead) -> bytes:
+    facts = {
+        "text": lead.text,
+        "fields": dict(lead.fields),
+        "created_at": lead.created_at,
+    }
+    return json.dumps(facts, default=_plain, separators=(",", ":")).encode()
+
+
+def _reasons(result: LeadScore) -> bytes:
+    reasons = [
+        {"code": r.code, "points": r.points, "text": r.text, "detail": r.detail}
+        for r in result.reasons
+    ]
+    return json.dumps(reasons, separators=(",", ":")).encode()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"no JSON form for {type(value).__name__}")

@@ -1,0 +1,191 @@
+"""waitress, with the limits of S11 in its parser: refused while reading, never cut silently.
+
+waitress reads slow clients in one thread that never blocks, and hands over whole requests only, so
+eighty slow clients do not stop a good one (S12; reference measurements.md section 1). Its own
+parser joins chunked bodies and knows one limit for all paths; this one refuses chunked bodies (411),
+any content coding (415) and more than the path's limit (413) as soon as the headers are read.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from waitress import create_server, wasyncore
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.server import BaseWSGIServer, MultiSocketServer
+from waitress.utilities import Error, RequestEntityTooLarge
+
+log = logging.getLogger(__name__)
+
+WsgiApp = Callable[..., Any]
+
+#: Source: SECURITY-REQUIREMENTS S11.
+JSON_LIMIT = 1024 * 1024
+XML_LIMIT = 4 * 1024 * 1024
+#: Every other route reads a small form at most.
+OTHER_LIMIT = 64 * 1024
+
+HEADER_LIMIT = 16 * 1024
+#: Bounds what half-read bodies can hold: 256 x 4 MiB at the very worst.
+MAX_CONNECTIONS = 256
+#: A connection that says nothing for so long is closed.
+IDLE_S = 60
+
+
+class LengthRequired(Error):
+    """411: a chunked body, whose size nobody knows beforehand."""
+
+    code = 411
+    reason = "Length Required"
+
+
+class UnsupportedMediaType(Error):
+    """415: a content coding; a small body could unpack to a large one."""
+
+    code = 415
+    reason = "Unsupported Media Type"
+
+
+def body_limit(path: str) -> int:
+    """Return how many bytes a request to `path` may carry.
+
+    >>> body_limit("/webhooks/hubspot"), body_limit("/webhooks/salesforce/secret")
+    (1048576, 4194304)
+    """
+    if path.startswith("/webhooks/salesforce/"):
+        return XML_LIMIT
+    return JSON_LIMIT if path.startswith("/webhooks/") else OTHER_LIMIT
+
+
+def _parser(refused: Callable[[str, str], None]) -> type[HTTPRequestParser]:
+    class StrictParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
+        def parse_header(self, header_plus: bytes) -> None:
+            super().parse_header(header_plus)
+            error, reason = self._refusal()
+            if error is None:
+                return
+            refused(_crm(self.path), reason)
+            # Without a receiver for the body the request is complete: it is answered at once
+            # and the connection closed, whatever else the sender has to say.
+            self.error = error
+            self.body_rcv = None
+            self.content_length = 0
+            self.expect_continue = False
+            self.connection_close = True
+
+        def _refusal(self) -> tuple[Error | None, str]:
+            # HTTP/1.0 has no transfer codings; waitress leaves the header there.
+            if self.chunked or "TRANSFER_ENCODING" in self.headers:
+                return LengthRequired("send a Content-Length"), "body_chunked"
+            if self.headers.get("CONTENT_ENCODING", "identity").lower() != "identity":
+                return UnsupportedMediaType("send the body as it is"), "body_coded"
+            limit = body_limit(self.path)
+            if self.content_length > limit:
+                return RequestEntityTooLarge(f"at most {limit} bytes"), "body_too_large"
+            return None, ""
+
+    return StrictParser
+
+
+def _crm(path: str) -> str:
+    for crm in ("hubspot", "salesforce"):
+        if path.startswith(f"/webhooks/{crm}"):
+            return crm
+    return "other"
+
+
+def build_server(
+    app: WsgiApp,
+    *,
+    host: str,
+    port: int,
+    threads: int,
+    refused: Callable[[str, str], None],
+) -> BaseWSGIServer | MultiSocketServer:
+    """Return a waitress server that listens on `host:port`; `run()` serves, `close()` ends.
+
+    Args:
+        app: The WSGI application.
+        host: Address to listen on.
+        port: Port; 0 takes a free one, found in `server.effective_port`.
+        threads: Threads that run the application.
+        refused: Called with the CRM and a reason code for each request refused here.
+    """
+    parser = _parser(refused)
+
+    class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
+        parser_class = parser
+
+    server = create_server(
+        app,
+        host=host,
+        port=port,
+        threads=threads,
+        ident=None,
+        connection_limit=MAX_CONNECTIONS,
+        backlog=1024,
+        channel_timeout=IDLE_S,
+        cleanup_interval=10,
+        asyncore_use_poll=True,
+        max_request_header_size=HEADER_LIMIT,
+        max_request_body_size=XML_LIMIT + 1,
+        # Bodies stay in memory: a temporary file would hold contact data in clear (S62).
+        inbuf_overflow=XML_LIMIT + 2,
+        clear_untrusted_proxy_headers=False,
+        expose_tracebacks=False,
+    )
+    # A host name may stand for several sockets, each with a server of its own.
+    listening = [server, *getattr(server, "map", {}).values()]
+    for one in listening:
+        if isinstance(one, BaseWSGIServer):
+            one.channel_class = Channel
+    return server
+
+
+class HttpServer:
+    """The server in a thread of its own."""
+
+    def __init__(
+        self,
+        app: WsgiApp,
+        *,
+        host: str,
+        port: int,
+        threads: int,
+        refused: Callable[[str, str], None],
+    ) -> None:
+        self._server = build_server(app, host=host, port=port, threads=threads, refused=refused)
+        self._thread = threading.Thread(target=self._run, name="http", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        if isinstance(self._server, MultiSocketServer):
+            return int(self._server.effective_listen[0][1])
+        return int(self._server.effective_port)
+
+    def start(self) -> None:
+        """Serve until `stop`."""
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._server.run()
+        except OSError:
+            # The loop may stumble over a socket that `stop` has closed under it.
+            log.debug("server.loop_ended")
+
+    def stop(self) -> None:
+        """Answer what was read, then close every connection."""
+        self._server.task_dispatcher.shutdown(timeout=5)
+        # waitress's loop ends when no socket is left; only the loop itself may close them.
+        sockets = self._server.map if isinstance(self._server, MultiSocketServer) else None
+        sockets = self._server._map if sockets is None else sockets  # noqa: SLF001
+        trigger = next(
+            (one for one in [self._server, *sockets.values()] if hasattr(one, "trigger")), None
+        )
+        if trigger is not None:
+            trigger.trigger.pull_trigger(lambda: wasyncore.close_all(sockets))
+        self._thread.join(5)

@@ -1,0 +1,132 @@
+"""Waiting deliveries -> due records: open, parse, mark due; only then mark unpacked.
+
+The order makes two databases safe without a common transaction: a crash in between unpacks the
+delivery again, and a record marked due twice is one row.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from integrations.base import Adapter
+from integrations.errors import PayloadError
+from store.dead_letters import DeadLetters, UnreadableEvent
+from store.due import Due, DueMark
+from store.inbox import Inbox, WaitingDelivery
+from webhooks.health import Health
+
+log = logging.getLogger(__name__)
+
+#: Deliveries opened at once: bounds memory (4 MiB each at the very worst).
+BATCH = 100
+
+
+class Unpacker:
+    """Reads the inbox into the due table."""
+
+    def __init__(
+        self,
+        *,
+        adapters: Mapping[str, Adapter],
+        inbox: Inbox,
+        due: Due,
+        dead_letters: DeadLetters,
+        health: Health,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._adapters = adapters
+        self._inbox = inbox
+        self._due = due
+        self._dead_letters = dead_letters
+        self._health = health
+        self._clock = clock
+
+    def unpack(self) -> tuple[int, dict[str, int]]:
+        """Unpack the oldest waiting deliveries.
+
+        Returns:
+            How many deliveries were taken, and how many records are now due, by account.
+        """
+        waiting = self._inbox.waiting(BATCH)
+        if not waiting:
+            return 0, {}
+        marks: list[DueMark] = []
+        unreadable: list[UnreadableEvent] = []
+        readable: list[WaitingDelivery] = []
+        broken: list[tuple[WaitingDelivery, str]] = []
+        for item in waiting:
+            try:
+                self._read(item, marks, unreadable)
+            except PayloadError as error:
+                broken.append((item, str(error)))
+            else:
+                readable.append(item)
+        self._due.mark(marks, self._clock())
+        self._dead_letters.add_events(unreadable)
+        self._inbox.mark_unpacked(readable)
+        for item, reason in broken:
+            self._quarantine(item, reason)
+        records = {(mark.account_id, mark.object_type, mark.record_id) for mark in marks}
+        return len(waiting), Counter(record[0] for record in records)
+
+    def _read(
+        self, item: WaitingDelivery, marks: list[DueMark], unreadable: list[UnreadableEvent]
+    ) -> None:
+        adapter = self._adapters.get(item.kind)
+        if adapter is None:
+            raise PayloadError("no account of this CRM is configured")
+        if item.body is None:
+            raise PayloadError("sealed under a key that is not here")
+        parsed = adapter.parse(item.body)
+        marks += [
+            DueMark(
+                account_id=event.account,
+                object_type=event.record.object_type,
+                record_id=event.record.record_id,
+                cause=event.cause,
+                since_at=item.received_at,
+            )
+            for event in parsed.events
+        ]
+        unreadable += [
+            UnreadableEvent(
+                account_id=item.account_id,
+                delivery_id=item.id,
+                place=event.place,
+                received_at=item.received_at,
+            )
+            for event in parsed.unreadable
+        ]
+        self._health.unpacked.labels(item.kind).inc()
+        self._health.events.labels(item.kind).inc(
+            len(parsed.events) + parsed.ignored + len(parsed.unreadable)
+        )
+        if parsed.unreadable:
+            self._health.alarm(f"{item.kind}: events that cannot be read are in the dead letters")
+        log.info(
+            "delivery.unpacked",
+            extra={
+                "delivery": item.id,
+                "crm": item.kind,
+                "account": item.account_id,
+                "events": len(parsed.events),
+                "ignored": parsed.ignored,
+                "dead": len(parsed.unreadable),
+            },
+        )
+
+    def _quarantine(self, item: WaitingDelivery, reason: str) -> None:
+        """Keep what is proven but unreadable, sealed as it came (S16). `reason` has no value."""
+        self._inbox.quarantine(item, reason[:60])
+        self._health.quarantined.labels(item.kind).inc()
+        self._health.alarm(f"{item.kind}: a delivery that cannot be read is in quarantine")
+        log.error(
+            "delivery.quarantined",
+            extra={
+                "delivery": item.id,
+                "crm": item.kind,
+                "account": item.account_id,
+                "reason": reason,
+            },
+        )

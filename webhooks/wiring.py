@@ -1,0 +1,260 @@
+"""Builds every object from the configuration, and owns the clock."""
+
+import dataclasses
+import logging
+import os
+import random
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from typing import Any
+
+from flask import Flask
+from pysqlite3 import dbapi2 as current_sqlite
+
+from config.practice import HubSpotAccount, Practice, SalesforceAccount
+from config.settings import Settings
+from integrations.registry import Secrets, build_adapters, build_client
+from scoring.model import ScoringModel
+from store.accounts import Accounts
+from store.dead_letters import DeadLetters
+from store.due import Due
+from store.engine import Databases, open_databases
+from store.inbox import Inbox, InboxError
+from store.keys import MasterKeys, keys_from_file, keys_from_text
+from store.leads import Leads
+from store.vault import Vault
+from webhooks.app import create_app
+from webhooks.health import Health
+from webhooks.peers import Peers
+from webhooks.pipeline import AccountWork, Pipeline
+from webhooks.receiver import Receiver
+from webhooks.server import HttpServer
+from webhooks.unpack import Unpacker
+from webhooks.worker import CountingBell, Worker
+
+log = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    """Return the present instant: the only clock of the service."""
+    return datetime.now(UTC)
+
+
+def practice_model(practice: Practice, model: ScoringModel) -> ScoringModel:
+    """Return `model` with the practice's own tiers and hours."""
+    from config.models import practice_hours, practice_tiers  # noqa: PLC0415
+
+    return dataclasses.replace(
+        model, tiers=practice_tiers(practice.tiers), hours=practice_hours(practice.hours)
+    )
+
+
+def master_keys(settings: Settings) -> MasterKeys:
+    """Return the master keys the settings point at. Raises: KeyFileError."""
+    if settings.master_key is not None:
+        return keys_from_text(settings.master_key.get_secret_value(), "LEADSCORE_MASTER_KEY")
+    return keys_from_file(settings.master_key_file)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The rooms of the database, open."""
+
+    databases: Databases
+    inbox: Inbox
+    due: Due
+    leads: Leads
+    accounts: Accounts
+    dead_letters: DeadLetters
+
+
+def open_store(database_url: str, keys: MasterKeys) -> Store:
+    """Open the databases. Raises: StoreError."""
+    databases = open_databases(database_url)
+    vault = Vault(keys)
+    return Store(
+        databases=databases,
+        inbox=Inbox(databases.inbox, vault),
+        due=Due(databases.ledger),
+        leads=Leads(databases.ledger, vault),
+        accounts=Accounts(databases.ledger),
+        dead_letters=DeadLetters(databases.ledger),
+    )
+
+
+class Service:
+    """A receiver, a worker, or both, in one process."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        practice: Practice,
+        secrets: Secrets,
+        model: ScoringModel,
+        keys: MasterKeys,
+        receives: bool = True,
+        works: bool = True,
+    ) -> None:
+        self._settings = settings
+        self._practice = practice
+        self.health = Health(utc_now)
+        self.store = open_store(settings.database_url, keys)
+        self.store.accounts.ensure(
+            (account.name, account.crm, account.external_id) for account in practice.accounts
+        )
+        adapters = build_adapters(practice, secrets)
+        bell = CountingBell()
+        receiver = None
+        if receives:
+            receiver = Receiver(
+                adapters=adapters,
+                inbox=self.store.inbox,
+                health=self.health,
+                peers=Peers([ip_network(text) for text in practice.network.trusted_proxies]),
+                bell=bell,
+                clock=utc_now,
+            )
+        self.app: Flask = create_app(
+            receiver=receiver, health=self.health, readiness=self.readiness
+        )
+        self._server: HttpServer | None = None
+        self._worker: Worker | None = None
+        self.works: list[AccountWork] = []
+        if works:
+            self._worker = self._build_worker(bell, adapters, secrets, model)
+
+    def _build_worker(
+        self,
+        bell: CountingBell,
+        adapters: Mapping[str, Any],
+        secrets: Secrets,
+        model: ScoringModel,
+    ) -> Worker:
+        own_model = practice_model(self._practice, model)
+        self.works = [
+            account_work(self._practice, account, secrets[account.name], own_model)
+            for account in self._practice.accounts
+        ]
+        rng = random.Random()  # noqa: S311  jitter, not a secret
+        return Worker(
+            owner=f"{socket.gethostname()}:{os.getpid()}:{random.randrange(2**32):08x}",  # noqa: S311
+            works=self.works,
+            unpacker=Unpacker(
+                adapters=adapters,
+                inbox=self.store.inbox,
+                due=self.store.due,
+                dead_letters=self.store.dead_letters,
+                health=self.health,
+                clock=utc_now,
+            ),
+            pipeline=Pipeline(
+                leads=self.store.leads, health=self.health, clock=utc_now, rng=rng
+            ),
+            due=self.store.due,
+            accounts=self.store.accounts,
+            health=self.health,
+            bell=bell,
+            clock=utc_now,
+            rng=rng,
+        )
+
+    def start(self) -> None:
+        """Listen and work, until `stop`. Raises: OSError when the port is taken."""
+        self._server = HttpServer(
+            self.app,
+            host=self._settings.listen_host,
+            port=self._settings.listen_port,
+            threads=self._settings.threads,
+            refused=self.health.reject,
+        )
+        self._server.start()
+        if self._worker is not None:
+            self._worker.start()
+        log.info(
+            "service.started",
+            extra={
+                "address": self._settings.listen_host,
+                "port": self.port,
+                "sqlite": current_sqlite.sqlite_version,
+                "threads": self._settings.threads,
+            },
+        )
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._server.port if self._server else self._settings.listen_port
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://{self._settings.listen_host}:{self.port}"
+
+    def stop(self) -> None:
+        """End cleanly: take no more deliveries, finish the batches at hand."""
+        if self._server is not None:
+            self._server.stop()
+        if self._worker is not None:
+            self._worker.stop()
+        self.store.databases.close()
+        log.info("service.stopped")
+
+    def readiness(self) -> dict[str, Any]:
+        """Return whether it can store, score and write back, and how old the oldest wait is."""
+        found: dict[str, Any] = {"ready": True, "can_store": True}
+        try:
+            self.store.inbox.check_writable()
+        except InboxError:
+            found.update(ready=False, can_store=False)
+            return found
+        found["inbox"] = self.store.inbox.counts()
+        found["dead_letters"] = sum(self.store.dead_letters.counts().values())
+        now = utc_now()
+        accounts = {}
+        for account in self._practice.accounts:
+            pause = self.store.accounts.paused(account.name)
+            next_at = self.store.due.next_at(account.name)
+            oldest_s = max(0.0, (now - next_at).total_seconds()) if next_at else 0.0
+            is_paused = pause is not None and pause.until > now
+            accounts[account.name] = {
+                "can_write_back": not is_paused,
+                "pause": pause.code if pause and is_paused else "",
+                "oldest_due_s": round(oldest_s, 1),
+            }
+            found["ready"] = found["ready"] and not is_paused
+        found["accounts"] = accounts
+        return found
+
+
+def account_work(
+    practice: Practice,
+    account: HubSpotAccount | SalesforceAccount,
+    secrets: Mapping[str, str],
+    model: ScoringModel,
+) -> AccountWork:
+    """Return all that is needed to work `account`."""
+    from integrations.mapping import LeadReader  # noqa: PLC0415
+
+    return AccountWork(
+        name=account.name,
+        crm=account.crm,
+        client=build_client(account, secrets, clock=time.monotonic, sleep=time.sleep),
+        reader=LeadReader(practice.fields[account.crm]),
+        model=model,
+        outputs=practice.outputs(account),
+    )
+
+
+def run_until_interrupted(service: Service, stopped: threading.Event) -> None:
+    """Serve until `stopped` is set, then end cleanly."""
+    service.start()
+    try:
+        stopped.wait()
+    finally:
+        service.stop()
