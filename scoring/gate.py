@@ -1,0 +1,66 @@
+"""Who is not scored at all: possible emergencies first, then what is no lead.
+
+The emergency gate has a lexicon, a matcher and a path of its own: it needs no model, and nothing
+that fails in the other signals can switch it off. It only ever adds a flag; it never says that
+something is not urgent.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from scoring.facts import Facts
+from scoring.lead import Lead
+from scoring.result import Reason
+from scoring.text.emergency import possible_emergency
+from scoring.text.reading import read_route
+
+#: Inquiry type -> route, where the text names no closer one.
+_ROUTES: Final[Mapping[str, str]] = {
+    "existing_patient_clinical": "clinical_staff",
+    "existing_patient_admin": "front_office",
+    "job_or_vendor": "office_manager",
+    "spam": "none",
+}
+_ROUTE_IN_WORDS: Final[Mapping[str, str]] = {
+    "clinical_staff": "Existing patient with a clinical matter: for clinical staff",
+    "front_office": "Existing patient with an office matter: for the front office",
+    "billing": "Billing matter: for the billing office",
+    "refill": "Prescription matter: for clinical staff",
+    "office_manager": "Job or vendor message: for the office manager",
+    "none": "Junk message: no one needs to answer",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Barred:
+    """Why a lead gets no score."""
+
+    tier: str
+    reason: Reason
+
+
+def is_possible_emergency(lead: Lead) -> bool:
+    """Return whether the text, or the CRM's own urgency field, says possible danger."""
+    return lead.fields.get("urgency") == "emergency" or possible_emergency(lead.text) is not None
+
+
+def clinical_reason() -> Reason:
+    """Return the one line of a gated lead."""
+    return Reason(
+        code="clinical.possible_emergency",
+        points=0,
+        text="Possible emergency: a clinician must read this now",
+    )
+
+
+def not_a_lead(lead: Lead, facts: Facts) -> Barred | None:
+    """Return the route of a message that is no lead, or None where it is one."""
+    inquiry_type = facts.signals.inquiry_type
+    if inquiry_type not in _ROUTES:
+        return None
+    route = _ROUTES[inquiry_type]
+    if inquiry_type.startswith("existing_patient"):
+        route = read_route(lead.text) or route
+    reason = Reason(code=f"not_a_lead.{route}", points=0, text=_ROUTE_IN_WORDS[route])
+    return Barred(tier="not_a_lead", reason=reason)

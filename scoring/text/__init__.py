@@ -1,0 +1,1 @@
+"""Signals in free text: emergencies first, then urgency, inquiry type, insurance, procedures."""

@@ -1,0 +1,1 @@
+"""Data files that a clinician can read and edit: each line with its reason."""

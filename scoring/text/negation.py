@@ -1,0 +1,107 @@
+"""What takes the force out of a phrase: negation, the past, supposition, idiom, other people.
+
+Source: the ConText idea (Harkema et al., J Biomed Inform 42, 2009): a trigger has a direction and
+a scope that ends at the sentence, or at a word that opens a new thought. Triggers are our own.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Final
+
+from scoring.text.lexicon import lines
+from scoring.text.matcher import Hit, Matcher
+from scoring.text.normalise import Words
+
+#: A negation reaches so many words.
+_REACH: Final = 7
+#: Words that open a new thought: a negation does not reach past them.
+_TERMINATORS: Final = frozenset(
+    "but however though although except i he she they we it my his her now then because since so "
+    "just only still pero aunque sino mi me yo el ella ahora porque desde solo todavia that which "
+    "is are has have".split()
+)
+
+
+@cache
+def _matcher() -> Matcher:
+    return Matcher((kind, pattern) for kind, pattern, *_ in lines("context.tsv"))
+
+
+class Context:
+    """The triggers of one text."""
+
+    __slots__ = ("_by_kind", "_text")
+
+    def __init__(self, text: Words) -> None:
+        self._text = text
+        self._by_kind: dict[str, list[Hit]] = {}
+        for hit in _matcher().find(text):
+            self._by_kind.setdefault(hit.concept, []).append(hit)
+
+    def live(self, hits: Sequence[Hit], *, lenient: bool = True) -> list[Hit]:
+        """Return the hits that are said of now, of this case, and in earnest.
+
+        Args:
+            lenient: Keep what may be another person's: that person may be the patient.
+        """
+        return [hit for hit in hits if self.is_live(hit, lenient=lenient)]
+
+    def is_live(self, hit: Hit, *, lenient: bool = True) -> bool:
+        """Return whether nothing in the text takes the force out of `hit`."""
+        if not self._by_kind:
+            return True
+        return not (
+            self._is_inside("idiom", hit)
+            or self.is_negated(hit)
+            or self._is_past(hit)
+            or self._follows("hypothetical", hit)
+            or self._shares_sentence("settled", hit)
+            or (not lenient and self._shares_clause("other_person", hit))
+        )
+
+    def is_negated(self, hit: Hit) -> bool:
+        """Return whether a negation before or behind `hit` reaches it."""
+        words, sentences = self._text.words, self._text.sentences
+        for trigger in self._by_kind.get("negation", ()):
+            gap = hit.start - trigger.end
+            if not 0 <= gap <= _REACH or sentences[trigger.start] != sentences[hit.start]:
+                continue
+            if self._is_inside("not_negation", trigger):  # "not only", "no idea"
+                continue
+            if not _TERMINATORS.intersection(words[trigger.end : hit.start]):
+                return True
+        return any(
+            0 <= trigger.start - hit.end <= 3
+            and self._text.clauses[trigger.start] == self._text.clauses[hit.start]
+            for trigger in self._by_kind.get("negated_behind", ())
+        )
+
+    def _is_past(self, hit: Hit) -> bool:
+        return self._shares_sentence("past", hit) and not self._shares_sentence("now", hit)
+
+    def _is_inside(self, kind: str, hit: Hit) -> bool:
+        return any(
+            trigger.start < hit.end and hit.start < trigger.end
+            for trigger in self._by_kind.get(kind, ())
+        )
+
+    def _follows(self, kind: str, hit: Hit) -> bool:
+        sentences = self._text.sentences
+        return any(
+            trigger.end <= hit.start
+            and sentences[trigger.start] == sentences[hit.start]
+            and not self._is_inside(f"not_{kind}", trigger)
+            for trigger in self._by_kind.get(kind, ())
+        )
+
+    def _shares_sentence(self, kind: str, hit: Hit) -> bool:
+        sentences = self._text.sentences
+        return any(
+            sentences[trigger.start] == sentences[hit.start] for trigger in self._by_kind.get(kind, ())
+        )
+
+    def _shares_clause(self, kind: str, hit: Hit) -> bool:
+        clauses = self._text.clauses
+        return any(
+            clauses[trigger.start] == clauses[hit.start] for trigger in self._by_kind.get(kind, ())
+        )

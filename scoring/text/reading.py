@@ -1,0 +1,74 @@
+"""All signals of one text."""
+
+from functools import cache
+
+from scoring.result import Signals
+from scoring.text.emergency import emergency_in
+from scoring.text.inquiry import booking_intent_of, inquiry_type_of
+from scoring.text.insurance import insurance_of
+from scoring.text.lexicon import lines
+from scoring.text.matcher import Hit, Matcher
+from scoring.text.negation import Context
+from scoring.text.normalise import Words, words_of
+from scoring.text.procedures import procedures_of
+from scoring.text.urgency import urgency_of
+
+#: Concepts that speak of money or of absence: a denial is part of what they say.
+_AS_SAID = frozenset({"uninsured", "self_pay", "billing", "price_not"})
+
+
+@cache
+def _matcher() -> Matcher:
+    return Matcher((concept, pattern) for concept, pattern, *_ in lines("signals.tsv"))
+
+
+def read_signals(text: str) -> Signals:
+    """Return what `text` says; an empty text says nothing.
+
+    >>> read_signals("How much is LASIK? I pay cash").insurance
+    'self_pay'
+    """
+    if not text or text.isspace():
+        return Signals()
+    words = words_of(text)
+    context = Context(words)
+    is_emergency = emergency_in(words, context) is not None
+    hits = _matcher().find(words)
+    concepts = {hit.concept for hit in hits if _counts(hit, context)}
+    selling = len({hit.start for hit in hits if hit.concept == "vendor"})
+    inquiry_type = inquiry_type_of(
+        concepts, asks=bool(words.asks), times=selling, possible_emergency=is_emergency
+    )
+    procedures = procedures_of(concepts, inquiry_type=inquiry_type)
+    urgency = "emergency"
+    if not is_emergency:
+        urgency = urgency_of(
+            concepts, inquiry_type=inquiry_type, has_procedure=procedures != ("none",)
+        )
+    unwanted = inquiry_type in {"job_or_vendor", "spam"}
+    return Signals(
+        urgency=urgency,
+        inquiry_type=inquiry_type,
+        insurance="unknown" if unwanted else insurance_of(concepts),
+        procedures=procedures,
+        booking_intent=booking_intent_of(concepts, inquiry_type=inquiry_type),
+    )
+
+
+def read_route(text: str) -> str | None:
+    """Return billing or refill where the text of a patient asks for it, else None.
+
+    >>> read_route("I was charged twice on my last invoice")
+    'billing'
+    """
+    words: Words = words_of(text)
+    concepts = {hit.concept for hit in _matcher().find(words)}
+    if "refill" in concepts:
+        return "refill"
+    return "billing" if "billing" in concepts else None
+
+
+def _counts(hit: Hit, context: Context) -> bool:
+    if hit.concept in _AS_SAID:
+        return True
+    return context.is_live(hit, lenient=not hit.concept.startswith("proc_"))
