@@ -1,0 +1,213 @@
+"""The pretend Salesforce org as tests and the demo hold it.
+
+Public face: `SalesforceSimulator(settings, now=clock)` with `app`, `start`, `stop` (both called
+by `server.running`), `create_leads`, `create_contacts`, `create_tasks`, `update_lead`,
+`delete_lead`, `convert_lead`, `record`, `leads`, `expire_sessions`, `exhaust_calls`, `counters`,
+`faults`, `wait_until_idle`, `set_target`.
+
+Counters: `oauth`, `limits`, `describe`, `query`, `collections_read`, `collections_update`,
+`records` (calls about a single record), `records_read`, `records_written`, `auto_assigned`
+(Leads whose owner an assignment rule changed), and those of `counters.DELIVERY_COUNTS`, where
+an event is a notification.
+"""
+
+import random
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+
+from flask import Flask
+
+from integrations.simulator.counters import DELIVERY_COUNTS, Counters
+from integrations.simulator.courier import Courier
+from integrations.simulator.faults import Faults
+from integrations.simulator.salesforce.app import create_app
+from integrations.simulator.salesforce.calls import Org, Usage
+from integrations.simulator.salesforce.errors import ApiError, RecordError
+from integrations.simulator.salesforce.ids import NOTIFICATION, numbered_id
+from integrations.simulator.salesforce.oauth import Sessions
+from integrations.simulator.salesforce.outbound import (
+    BATCH_SIZE,
+    Notification,
+    Poster,
+    envelope,
+    retry_gap_s,
+)
+from integrations.simulator.salesforce.query import Queries
+from integrations.simulator.salesforce.records import Records, Values
+from integrations.simulator.salesforce.settings import SalesforceSettings
+
+CALL_COUNTS = (
+    "oauth",
+    "limits",
+    "describe",
+    "query",
+    "collections_read",
+    "collections_update",
+    "records",
+    "records_read",
+    "records_written",
+    "auto_assigned",
+)
+
+
+class SalesforceSimulator:
+    """One Salesforce org. Safe to use from several threads, serving or not."""
+
+    def __init__(self, settings: SalesforceSettings, *, now: Callable[[], datetime]) -> None:
+        chance = random.Random(settings.seed)  # noqa: S311 - repeatable, not secret
+        counts = Counters((*CALL_COUNTS, *DELIVERY_COUNTS))
+        records = Records(settings, now=now, emit=self._emit)
+        self._org = Org(
+            settings=settings,
+            now=now,
+            lock=threading.RLock(),
+            counts=counts,
+            faults=Faults(),
+            records=records,
+            queries=Queries(records),
+            sessions=Sessions(settings, now=now, chance=chance),
+            usage=Usage(limit=settings.daily_calls, now=now),
+        )
+        self._target = (settings.target_url, settings.connect_url)
+        self._notified = 0
+        self._inputs = frozenset(settings.input_fields)
+        self._couriers: dict[str, Courier[Notification]] = {}
+        for entity, _ in settings.action_ids:
+            poster = Poster(settings, entity, compose=self._compose, target=lambda: self._target)
+            self._couriers[entity] = Courier(
+                post=poster.post,
+                gap_s=partial(retry_gap_s, speedup=settings.retry_speedup),
+                batch_size=BATCH_SIZE,
+                concurrency=settings.concurrency,
+                counters=counts,
+                chance=chance,
+                mischief=settings.mischief,
+            )
+        self.app: Flask = create_app(self._org)
+
+    @property
+    def settings(self) -> SalesforceSettings:
+        """What the org was made with."""
+        return self._org.settings
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong next; see `faults.py`."""
+        return self._org.faults
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """A copy of all counts; the module docstring lists them."""
+        return self._org.counts.snapshot()
+
+    def start(self) -> None:
+        """Start sending messages."""
+        self._org.faults.resume()
+        for courier in self._couriers.values():
+            courier.start()
+
+    def stop(self) -> None:
+        """Stop sending messages and end programmed delays."""
+        self._org.faults.interrupt()
+        for courier in self._couriers.values():
+            courier.stop()
+
+    def set_target(self, url: str | None, *, connect_url: str | None = None) -> None:
+        """Register the endpoint of the Outbound Messages; None: no message is made."""
+        self._target = (url, connect_url)
+
+    def wait_until_idle(self, timeout_s: float) -> bool:
+        """Wait until every message is acknowledged or dropped; False on timeout."""
+        return all(courier.wait_until_idle(timeout_s) for courier in self._couriers.values())
+
+    def create_leads(self, leads: Iterable[Mapping[str, object]]) -> list[str]:
+        """Add Leads as a person or form does, fields only Salesforce sets included.
+
+        Returns their 18-character ids. Raises ValueError for what the org does not take.
+        """
+        return [self._create("Lead", values) for values in leads]
+
+    def create_contacts(self, contacts: Iterable[Mapping[str, object]]) -> list[str]:
+        """Add Contacts; see `create_leads`."""
+        return [self._create("Contact", values) for values in contacts]
+
+    def create_tasks(self, tasks: Iterable[Mapping[str, object]]) -> list[str]:
+        """Add Tasks; see `create_leads`."""
+        return [self._create("Task", values) for values in tasks]
+
+    def update_lead(self, lead_id: str, values: Mapping[str, object]) -> None:
+        """Change a Lead as a person does. KeyError: no such live Lead."""
+        with self._org.lock:
+            record = self._live("Lead", lead_id)
+            try:
+                self._org.records.update("Lead", record, values, by_api=False)
+            except (RecordError, ApiError) as error:
+                raise ValueError(str(error)) from None
+
+    def delete_lead(self, lead_id: str) -> None:
+        """Move a Lead to the recycle bin."""
+        with self._org.lock:
+            self._org.records.delete(self._live("Lead", lead_id))
+
+    def convert_lead(self, lead_id: str) -> str:
+        """Convert a Lead and return the id of its new Contact."""
+        with self._org.lock:
+            lead = self._live("Lead", lead_id)
+            shared = self._org.records.objects["Contact"].keys() & lead.keys()
+            system = {"Id", "IsDeleted", "CreatedDate", "LastModifiedDate", "SystemModstamp"}
+            contact_id = self._create("Contact", {name: lead[name] for name in shared - system})
+            change = {
+                "IsConverted": True,
+                "ConvertedContactId": contact_id,
+                "Status": "Closed - Converted",
+            }
+            self._org.records.update("Lead", lead, change, by_api=False)
+            return contact_id
+
+    def record(self, entity: str, record_id: str) -> dict[str, object]:
+        """Return the values of a live record. KeyError: there is none."""
+        with self._org.lock:
+            return dict(self._live(entity, record_id))
+
+    def leads(self) -> dict[str, dict[str, object]]:
+        """Return the values of all live Leads by 18-character id."""
+        with self._org.lock:
+            table = self._org.records.tables["Lead"].values()
+            return {str(each["Id"]): dict(each) for each in table if not each["IsDeleted"]}
+
+    def expire_sessions(self) -> None:
+        """End every session: the next call gets a 401."""
+        with self._org.lock:
+            self._org.sessions.expire_all()
+
+    def exhaust_calls(self) -> None:
+        """Use up the day's calls: the next one gets a 403."""
+        with self._org.lock:
+            self._org.usage.exhaust()
+
+    def _create(self, entity: str, values: Mapping[str, object]) -> str:
+        with self._org.lock:
+            try:
+                return self._org.records.create(entity, values, by_api=False)
+            except (RecordError, ApiError) as error:
+                raise ValueError(str(error)) from None
+
+    def _live(self, entity: str, record_id: str) -> Values:
+        record = self._org.records.find(entity, record_id)
+        if record is None:
+            raise KeyError(record_id)
+        return record
+
+    def _emit(self, entity: str, record_id: str, changed: frozenset[str]) -> None:
+        """Do what the Flow does: a message on creation and when an input field changed."""
+        courier = self._couriers.get(entity)
+        if courier is None or self._target[0] is None or (changed and not changed & self._inputs):
+            return
+        self._notified += 1
+        courier.queue([Notification(numbered_id(NOTIFICATION, self._notified), record_id)])
+
+    def _compose(self, entity: str, notifications: Sequence[Notification]) -> bytes:
+        with self._org.lock:
+            return envelope(self._org.settings, self._org.records, entity, notifications)

@@ -1,0 +1,50 @@
+"""Serves a simulator on a loopback port for as long as a `with` block runs."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+from wsgiref.types import WSGIApplication
+
+import waitress
+from waitress import wasyncore
+
+THREADS = 16
+
+
+class Simulator(Protocol):
+    """What can be served: both CRMs."""
+
+    @property
+    def app(self) -> WSGIApplication:
+        """The WSGI application."""
+        ...
+
+    def start(self) -> None:
+        """Start sending deliveries."""
+
+    def stop(self) -> None:
+        """Stop sending deliveries."""
+
+
+@contextmanager
+def running(simulator: Simulator, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Serve `simulator` and send its deliveries; yields the base URL, ends within a second.
+
+    Port 0 takes a free one.
+    """
+    channels: dict[int, Any] = {}
+    server = waitress.create_server(
+        simulator.app, map=channels, host=host, port=port, threads=THREADS, ident=None
+    )
+    thread = threading.Thread(target=server.run, name="simulator", daemon=True)
+    thread.start()
+    simulator.start()
+    try:
+        yield f"http://{host}:{server.effective_port}"
+    finally:
+        simulator.stop()
+        # Sockets belong to the server's own thread, so it is that thread that closes them.
+        server.trigger.pull_trigger(lambda: wasyncore.close_all(channels, ignore_all=True))
+        thread.join(timeout=1.0)
+        server.task_dispatcher.shutdown(cancel_pending=True, timeout=1)
