@@ -44,7 +44,9 @@ def _field_name(value: Any) -> Any:
 
 
 #: Our field -> where it comes from. In the file a plain name will do: `message = "message"`.
-FieldMap = dict[Annotated[str, BeforeValidator(_field_name)], Annotated[Source, BeforeValidator(_source)]]
+FieldMap = dict[
+    Annotated[str, BeforeValidator(_field_name)], Annotated[Source, BeforeValidator(_source)]
+]
 
 #: What is written back, and under which meaning. Source: DESIGN section 5.
 OUTPUTS = (

@@ -17,7 +17,7 @@ from scoring.model import ScoringModel
 
 def environment() -> dict[str, str]:
     """Return a copy of the process's environment."""
-    return dict(os.environ)
+    return dict(os.environ)  # noqa: TID251  this is the one reader
 
 
 def load_settings(env: Mapping[str, str]) -> Settings:
@@ -62,6 +62,7 @@ class AccountSecrets(dict[str, str]):
     """The secrets of one account, by their key in practice.toml. Its repr shows none."""
 
     def __repr__(self) -> str:
+        """Return the keys only."""
         return f"AccountSecrets({', '.join(sorted(self))})"
 
 
@@ -132,4 +133,3 @@ def load_model(name: str, base: Path) -> ScoringModel:
     except ModelError as error:
         problems = [Problem(path="(model)", message=line) for line in str(error).splitlines()]
         raise ConfigError(str(path), problems) from None
-

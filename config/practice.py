@@ -1,12 +1,12 @@
 """practice.toml as pydantic models: accounts, field map, tiers, hours."""
 
+import dataclasses
 import re
 from collections.abc import Mapping
-from datetime import date, time
 from ipaddress import ip_network
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -20,9 +20,9 @@ from pydantic import (
 )
 
 from config.fields import DEFAULT_OUTPUTS, Crm, FieldMap, OutputMap
+from config.hours import HoursFile, TierFile
 from config.problems import did_you_mean
-
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+from scoring.model import DEFAULT_TIERS, ScoringModel, Tier
 
 
 class _Table(BaseModel):
@@ -179,81 +179,32 @@ def _names_differ(accounts: list[Account]) -> list[Account]:
     return accounts
 
 
-class Tier(_Table):
-    """A band of scores and how soon its leads are called."""
-
-    at_least: int = Field(ge=0, le=100)  #: Lowest score of the band.
-    respond_within_minutes: int = Field(gt=0, le=20_160)  #: Business minutes.
-
-
 class Tiers(_Table):
-    """The four bands, highest first."""
+    """The four bands, highest first; a band left out has the model's own values."""
 
-    hot: Tier = Tier(at_least=70, respond_within_minutes=5)
-    warm: Tier = Tier(at_least=45, respond_within_minutes=60)
-    nurture: Tier = Tier(at_least=20, respond_within_minutes=480)
-    low: Tier = Tier(at_least=0, respond_within_minutes=960)
+    hot: TierFile | None = None
+    warm: TierFile | None = None
+    nurture: TierFile | None = None
+    low: TierFile | None = None
 
     @model_validator(mode="after")
-    def _descending(self) -> "Tiers":
-        cuts = [self.hot.at_least, self.warm.at_least, self.nurture.at_least, self.low.at_least]
-        if sorted(cuts, reverse=True) != cuts or len(set(cuts)) != len(cuts):
+    def _fit_together(self) -> "Tiers":
+        tiers = self.over(DEFAULT_TIERS)
+        cuts = [tiers[name].at_least for name in ("hot", "warm", "nurture", "low")]
+        if any(high <= low for high, low in pairwise(cuts)):
             raise ValueError(f"at_least must fall from hot to low, found {cuts}")
-        if self.low.at_least != 0:
-            raise ValueError(f"low.at_least must be 0, found {self.low.at_least}")
+        if cuts[-1] != 0:
+            raise ValueError(f"low.at_least must be 0, found {cuts[-1]}")
         return self
 
-
-def _span(value: Any) -> Any:
-    if isinstance(value, str):
-        match = re.fullmatch(r"(\d{2}):(\d{2})-(\d{2}):(\d{2})", value)
-        if match:
-            hours = [int(part) for part in match.groups()]
-            if hours[2:] == [24, 0]:
-                hours[2:] = [23, 59]
-            try:
-                start, end = time(*hours[:2]), time(*hours[2:])
-            except ValueError:
-                start = end = time()
-            if start < end:
-                return (start, end)
-    raise ValueError('must be a span within one day, as in "08:00-17:00"')
-
-
-Span = Annotated[tuple[time, time], BeforeValidator(_span)]
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError("no such time zone; write it as in America/New_York") from error
-    return value
-
-
-class Hours(_Table):
-    """When the practice answers. Respond-by times count these hours only."""
-
-    time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
-    monday: tuple[Span, ...] = ((time(8), time(17)),)
-    tuesday: tuple[Span, ...] = ((time(8), time(17)),)
-    wednesday: tuple[Span, ...] = ((time(8), time(17)),)
-    thursday: tuple[Span, ...] = ((time(8), time(17)),)
-    friday: tuple[Span, ...] = ((time(8), time(17)),)
-    saturday: tuple[Span, ...] = ()
-    sunday: tuple[Span, ...] = ()
-    holidays: tuple[date, ...] = ()
-
-    @property
-    def week(self) -> tuple[tuple[Span, ...], ...]:
-        """Seven days from Monday, each with its open spans."""
-        return tuple(getattr(self, day) for day in WEEKDAYS)
-
-    @model_validator(mode="after")
-    def _open_sometimes(self) -> "Hours":
-        if not any(self.week):
-            raise ValueError("no day has hours; a respond-by time would never come")
-        return self
+    def over(self, tiers: Mapping[str, Tier]) -> dict[str, Tier]:
+        """Return `tiers` with the bands of this table in place of theirs."""
+        found = dict(tiers)
+        for name in found:
+            own = getattr(self, name)
+            if own is not None:
+                found[name] = own.build()
+        return found
 
 
 class About(_Table):
@@ -276,7 +227,7 @@ class Practice(_Table):
     accounts: Annotated[list[Account], Field(min_length=1), AfterValidator(_names_differ)]
     fields: dict[Crm, FieldMap]
     tiers: Tiers = Tiers()
-    hours: Hours = Hours()
+    hours: HoursFile = HoursFile()
     network: Network = Network()
 
     @model_validator(mode="after")
@@ -292,3 +243,9 @@ class Practice(_Table):
     def outputs(self, account: HubSpotAccount | SalesforceAccount) -> dict[str, str]:
         """Return what is written to `account`: meaning -> property name."""
         return {**DEFAULT_OUTPUTS[account.crm], **account.outputs}
+
+    def own(self, model: ScoringModel) -> ScoringModel:
+        """Return `model` with this practice's tiers and hours."""
+        return dataclasses.replace(
+            model, tiers=self.tiers.over(model.tiers), hours=self.hours.build()
+        )

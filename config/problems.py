@@ -21,6 +21,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
+        """Return one line."""
         return f"{self.path}: {self.message}"
 
 

@@ -43,7 +43,9 @@ def run_demo(*, once: bool, as_json: bool, crm: str, leads: int, seed: int) -> i
         folder = Path(name)
         with (folder / "service.log").open("w", encoding="utf-8") as log_file:
             start_logging("INFO", log_file)
-            console.print("[bold]leadscore demo[/]: pretend CRMs, the real service, invented people")
+            console.print(
+                "[bold]leadscore demo[/]: pretend CRMs, the real service, invented people"
+            )
             with stage(folder, crm=crm) as running:
                 for crm_name, url in running.urls.items():
                     console.print(f"  pretend {crm_name:<11} {url}/")
@@ -132,7 +134,9 @@ def _show(
         console.print("")
         console.print(f"The service listens on {running.service.url}; its health: /readyz")
         for name, url in running.urls.items():
-            console.print(f"Open {url}/ to see {name}'s own list, sorted by score; add an inquiry there.")
+            console.print(
+                f"Open {url}/ to see {name}'s own list, sorted by score; add an inquiry there."
+            )
         console.print("[bold]Ctrl-C ends.[/]")
 
 

@@ -24,7 +24,11 @@ def run_doctor(*, as_json: bool) -> int:
     except BadConfigurationError as error:
         if as_json:
             problems = [
-                {"check": f"{source.source}: {problem.path}", "ok": False, "detail": problem.message}
+                {
+                    "check": f"{source.source}: {problem.path}",
+                    "ok": False,
+                    "detail": problem.message,
+                }
                 for source in error.errors
                 for problem in source.problems
             ]

@@ -33,5 +33,7 @@ def run_provision(*, dry_run: bool) -> int:
             code = max(code, FINDINGS if isinstance(error, AccessError) else UNREACHABLE)
             continue
         verb = "would make" if dry_run else "made"
-        click.echo(f"{account.name}: {verb} {len(made)} properties" + "".join(f"\n  {n}" for n in made))
+        click.echo(
+            f"{account.name}: {verb} {len(made)} properties" + "".join(f"\n  {n}" for n in made)
+        )
     return code

@@ -1,5 +1,6 @@
 """The demo's stage: pretend CRMs and the real service, in one process, in a folder of their own."""
 
+import dataclasses
 import secrets
 import socket
 import time
@@ -66,6 +67,7 @@ class Stage:
     def scored(self) -> list[ScoredRecord]:
         """Return the records that hold a tier by now: clinical first, then by score."""
         found = []
+        values: Mapping[str, Any]
         if self.hubspot is not None:
             for record_id in self.records.get("hubspot", []):
                 values = self.hubspot.contact(record_id)
@@ -150,7 +152,7 @@ def stage(
         portal = org = None
         if crm != "salesforce":
             portal = HubSpotSimulator(
-                _filled(
+                dataclasses.replace(
                     hubspot or HubSpotSettings(provisioned=True, retry_speedup=RETRY_SPEEDUP),
                     access_token=env["HUBSPOT_ACCESS_TOKEN"],
                     client_secret=env["HUBSPOT_CLIENT_SECRET"],
@@ -162,7 +164,7 @@ def stage(
         if crm != "hubspot":
             token = env["SALESFORCE_PATH_TOKEN"]
             org = SalesforceSimulator(
-                _filled(
+                dataclasses.replace(
                     salesforce or SalesforceSettings(retry_speedup=RETRY_SPEEDUP),
                     consumer_key=env["SALESFORCE_CONSUMER_KEY"],
                     consumer_secret=env["SALESFORCE_CONSUMER_SECRET"],
@@ -171,20 +173,15 @@ def stage(
                 now=utc_now,
             )
             urls["salesforce"] = stack.enter_context(running(org))
-        service = _service(folder, port, service_url, urls, env, crm)
+        service = _service(folder, port=port, service_url=service_url, urls=urls, env=env, crm=crm)
         service.start()
         stack.callback(service.stop)
         yield Stage(service=service, hubspot=portal, salesforce=org, urls=urls)
 
 
-def _filled(settings: Any, **values: Any) -> Any:
-    import dataclasses  # noqa: PLC0415
-
-    return dataclasses.replace(settings, **values)
-
-
 def _service(
     folder: Path,
+    *,
     port: int,
     service_url: str,
     urls: Mapping[str, str],

@@ -6,12 +6,19 @@ from datetime import datetime
 from typing import Any, Protocol
 
 
+class Headers(Protocol):
+    """A request's headers; names in any case."""
+
+    def get(self, key: str, default: str, /) -> str:
+        """Return a header's value."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One HTTP request from a CRM, as received."""
 
     method: str
-    headers: Mapping[str, str] = field(repr=False)  #: Names in lower case.
+    headers: Headers = field(repr=False)
     body: bytes = field(repr=False)
     peer: str  #: The sender's address, after trusted proxies.
     path_token: str = field(default="", repr=False)  #: Secret part of the path, if any.
@@ -20,7 +27,7 @@ class Delivery:
 
     def header(self, name: str) -> str:
         """Return the header's value, or an empty string."""
-        return self.headers.get(name.lower(), "")
+        return self.headers.get(name, "")
 
 
 @dataclass(frozen=True, slots=True)

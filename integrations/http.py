@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import requests
 import tenacity
+import urllib3
 from requests.adapters import HTTPAdapter
 
 from integrations.budget import RateBudget
@@ -70,26 +71,29 @@ class _GuardAdapter(HTTPAdapter):
             raise ForeignHostError("the CRM answered with a redirect")
         # requests has no public way to hand over a body that was read with a bound.
         response._content = self._read(response, ends)  # noqa: SLF001
-        response._content_consumed = True  # noqa: SLF001
+        setattr(response, "_content_consumed", True)  # noqa: B010
         return response
 
     def _read(self, response: requests.Response, ends: float) -> bytes:
-        chunks, size = [], 0
+        found = bytearray()
+        fault: requests.RequestException | None = None
         try:
             for chunk in response.raw.stream(65_536, decode_content=True):
-                size += len(chunk)
-                if size > self._limits.max_reply_bytes:
-                    raise ReplyTooLargeError("the reply is too large")
-                if time.monotonic() > ends:
-                    raise requests.Timeout("the reply took too long")
-                chunks.append(chunk)
-        except requests.RequestException:
+                found += chunk
+                if len(found) > self._limits.max_reply_bytes:
+                    fault = ReplyTooLargeError("the reply is too large")
+                elif time.monotonic() > ends:
+                    fault = requests.Timeout("the reply took too long")
+                if fault is not None:
+                    break
+        except urllib3.exceptions.ReadTimeoutError:
+            fault = requests.Timeout("the reply stopped")
+        except urllib3.exceptions.HTTPError as error:
+            fault = requests.ConnectionError(type(error).__name__)
+        if fault is not None:
             response.close()
-            raise
-        except Exception as error:  # urllib3 has its own tree; requests wraps only iter_content
-            response.close()
-            raise requests.ConnectionError(type(error).__name__) from None
-        return b"".join(chunks)
+            raise fault
+        return bytes(found)
 
 
 def guarded_session(

@@ -113,6 +113,7 @@ class Payload:
         return cls(loads(body))
 
     def __getitem__(self, key: str) -> "Payload":
+        """Return the value under a key that must be there."""
         if not isinstance(self._value, dict):
             raise PayloadError(f"{self.place}: must be an object")
         if key not in self._value:
@@ -133,6 +134,7 @@ class Payload:
         return [Payload(value, f"{self.place}[{at}]") for at, value in enumerate(self._value)]
 
     def __iter__(self) -> Iterator["Payload"]:
+        """Iterate over a list's elements."""
         return iter(self.items())
 
     def text(self) -> str:

@@ -62,6 +62,7 @@ def add_record(
     account_id: str,
     object_type: str,
     claim: Claim,
+    *,
     error_code: str,
     now: datetime,
 ) -> None:

@@ -78,9 +78,7 @@ class Due:
                 ],
             )
 
-    def claim(
-        self, account_id: str, limit: int, now: datetime
-    ) -> tuple[str, list[Claim]]:
+    def claim(self, account_id: str, limit: int, now: datetime) -> tuple[str, list[Claim]]:
         """Return the object type and the claims of the next batch, longest due first.
 
         All are of one type, since a CRM batch is. The caller holds the account's lease, so nothing
@@ -112,9 +110,10 @@ class Due:
     def next_at(self, account_id: str) -> datetime | None:
         """Return when the account's next record falls due, or None when none will."""
         with reading(self._engine).connect() as connection:
-            return connection.execute(
+            found: datetime | None = connection.execute(
                 select(func.min(_table.c.due_at)).where(_table.c.account_id == account_id)
             ).scalar_one()
+        return found
 
     def waiting(self, account_id: str, now: datetime) -> int:
         """Return how many of the account's records are due."""

@@ -149,7 +149,8 @@ def insert_into(table: Table) -> sqlite.Insert:
 
 def _upgrade(engine: Engine, part: str) -> None:
     """Bring one database to the newest migration."""
-    newest = sorted((_MIGRATIONS / part / "versions").glob("[0-9]*.py"))[-1].stem.split("_")[0]
+    versions = (_MIGRATIONS / part / "versions").glob("[0-9]*.py")
+    newest = max(file.stem.split("_")[0] for file in versions)
     with reading(engine).connect() as connection:
         if _version(connection, part) == newest:
             return  # the usual start: Alembic is not even imported

@@ -236,7 +236,9 @@ class Inbox:
                 select(func.count()).select_from(_table).where(_table.c.state == schema.WAITING)
             ).scalar_one()
             quarantined = connection.execute(
-                select(func.count()).select_from(_table).where(_table.c.state == schema.QUARANTINED)
+                select(func.count())
+                .select_from(_table)
+                .where(_table.c.state == schema.QUARANTINED)
             ).scalar_one()
         return {"waiting": waiting, "quarantined": quarantined}
 
@@ -269,4 +271,3 @@ def _body_cell(account_id: str, delivery_id: str) -> Cell:
 
 def _key_cell(account_id: str, number: int) -> Cell:
     return Cell(account_id, "delivery_key", "wrapped_key", str(number))
-

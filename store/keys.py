@@ -4,6 +4,7 @@ A key file holds one line for each key: `<number> <state> <64 hex digits>`, wher
 `primary` (one, seals and opens) or `decrypt-only`. Lines that begin with `#` are comments.
 """
 
+import os
 import re
 import secrets
 import stat
@@ -88,11 +89,7 @@ def new_key_file(path: Path) -> None:
         "# without it nothing that was stored can be read again.\n"
         f"1 primary {secrets.token_hex(KEY_BYTES)}\n"
     )
-    with path.open("x", encoding="ascii", opener=_private) as file:
+    # The mode must be there before the content.
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="ascii") as file:
         file.write(text)
-
-
-def _private(name: str, flags: int) -> int:
-    import os  # noqa: PLC0415  one call; the mode must be there before the content
-
-    return os.open(name, flags, 0o600)

@@ -146,7 +146,12 @@ class Leads:
                     )
             for claim, code in batch.dead:
                 dead_letters.add_record(
-                    connection, lease.account_id, batch.object_type, claim, code, now
+                    connection,
+                    lease.account_id,
+                    batch.object_type,
+                    claim,
+                    error_code=code,
+                    now=now,
                 )
             due.finish(
                 connection, lease.account_id, batch.object_type, done=done, retries=batch.retries

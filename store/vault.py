@@ -75,6 +75,7 @@ class DataKey:
         self._cipher = AESGCM(key)
 
     def __repr__(self) -> str:
+        """Return the id, never the key."""
         return f"DataKey({self.key_id.hex()})"
 
     def seal(self, plaintext: bytes, cell: Cell) -> bytes:

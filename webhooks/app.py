@@ -18,9 +18,7 @@ log = logging.getLogger(__name__)
 Readiness = Callable[[], dict[str, Any]]
 
 
-def create_app(
-    *, receiver: Receiver | None, health: Health, readiness: Readiness
-) -> Flask:
+def create_app(*, receiver: Receiver | None, health: Health, readiness: Readiness) -> Flask:
     """Return the application.
 
     Args:

@@ -27,7 +27,10 @@ class Health:
         self._alarms: dict[str, datetime] = {}
         self.registry = CollectorRegistry()
         self.accepted = Counter(
-            "leadscore_deliveries_accepted", "Stored and acknowledged", ["crm"], registry=self.registry
+            "leadscore_deliveries_accepted",
+            "Stored and acknowledged",
+            ["crm"],
+            registry=self.registry,
         )
         self.rejected = Counter(
             "leadscore_deliveries_rejected",
@@ -42,10 +45,15 @@ class Health:
             "leadscore_events", "Events in unpacked deliveries", ["crm"], registry=self.registry
         )
         self.quarantined = Counter(
-            "leadscore_deliveries_quarantined", "Proven but unreadable", ["crm"], registry=self.registry
+            "leadscore_deliveries_quarantined",
+            "Proven but unreadable",
+            ["crm"],
+            registry=self.registry,
         )
         self.records = Counter(
-            "leadscore_records", "Claims ended, by what became of them", ["account", "end"],
+            "leadscore_records",
+            "Claims ended, by what became of them",
+            ["account", "end"],
             registry=self.registry,
         )
         self.lag = Histogram(

@@ -21,7 +21,7 @@ from scoring.model import ScoringModel
 from scoring.result import LeadScore
 from store.accounts import Lease
 from store.due import Claim, Retry
-from store.leads import Batch, LeadState, Leads, ScoredLead
+from store.leads import Batch, Leads, LeadState, ScoredLead
 from webhooks.health import Health
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,15 @@ class Pipeline:
                 )
                 poison.append(claim)
         outcome = self._write(work, object_type, scored)
-        batch = self._batch(object_type, scored, gone, poison, outcome, states, now)
+        batch = self._batch(
+            object_type,
+            scored=scored,
+            gone=gone,
+            poison=poison,
+            outcome=outcome,
+            states=states,
+            now=now,
+        )
         self._leads.save(lease, batch, states, now)
         self._report(work, object_type, batch, outcome, began)
 
@@ -147,9 +155,7 @@ class Pipeline:
         # When it was scored changes each time, and the trend with it: neither makes a write.
         passing = {work.outputs.get("updated_at"), work.outputs.get("trend")}
         content = {name: value for name, value in values.items() if name not in passing}
-        digest = self._leads.hash_written(
-            work.name, json.dumps(content, sort_keys=True).encode()
-        )
+        digest = self._leads.hash_written(work.name, json.dumps(content, sort_keys=True).encode())
         return _Scored(
             claim=claim,
             lead=reading.lead,
@@ -170,6 +176,7 @@ class Pipeline:
     def _batch(
         self,
         object_type: str,
+        *,
         scored: Sequence[_Scored],
         gone: Sequence[Claim],
         poison: Sequence[Claim],

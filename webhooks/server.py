@@ -34,14 +34,14 @@ MAX_CONNECTIONS = 256
 IDLE_S = 60
 
 
-class LengthRequired(Error):
+class LengthRequiredError(Error):  # type: ignore[misc]  # waitress has no types
     """411: a chunked body, whose size nobody knows beforehand."""
 
     code = 411
     reason = "Length Required"
 
 
-class UnsupportedMediaType(Error):
+class UnsupportedMediaTypeError(Error):  # type: ignore[misc]  # waitress has no types
     """415: a content coding; a small body could unpack to a large one."""
 
     code = 415
@@ -78,9 +78,9 @@ def _parser(refused: Callable[[str, str], None]) -> type[HTTPRequestParser]:
         def _refusal(self) -> tuple[Error | None, str]:
             # HTTP/1.0 has no transfer codings; waitress leaves the header there.
             if self.chunked or "TRANSFER_ENCODING" in self.headers:
-                return LengthRequired("send a Content-Length"), "body_chunked"
+                return LengthRequiredError("send a Content-Length"), "body_chunked"
             if self.headers.get("CONTENT_ENCODING", "identity").lower() != "identity":
-                return UnsupportedMediaType("send the body as it is"), "body_coded"
+                return UnsupportedMediaTypeError("send the body as it is"), "body_coded"
             limit = body_limit(self.path)
             if self.content_length > limit:
                 return RequestEntityTooLarge(f"at most {limit} bytes"), "body_too_large"

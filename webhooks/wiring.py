@@ -1,6 +1,5 @@
 """Builds every object from the configuration, and owns the clock."""
 
-import dataclasses
 import logging
 import os
 import random
@@ -18,6 +17,7 @@ from pysqlite3 import dbapi2 as current_sqlite
 
 from config.practice import HubSpotAccount, Practice, SalesforceAccount
 from config.settings import Settings
+from integrations.mapping import LeadReader
 from integrations.registry import Secrets, build_adapters, build_client
 from scoring.model import ScoringModel
 from store.accounts import Accounts
@@ -42,16 +42,7 @@ log = logging.getLogger(__name__)
 
 def utc_now() -> datetime:
     """Return the present instant: the only clock of the service."""
-    return datetime.now(UTC)
-
-
-def practice_model(practice: Practice, model: ScoringModel) -> ScoringModel:
-    """Return `model` with the practice's own tiers and hours."""
-    from config.models import practice_hours, practice_tiers  # noqa: PLC0415
-
-    return dataclasses.replace(
-        model, tiers=practice_tiers(practice.tiers), hours=practice_hours(practice.hours)
-    )
+    return datetime.now(UTC)  # noqa: TID251  this is the one clock
 
 
 def master_keys(settings: Settings) -> MasterKeys:
@@ -136,7 +127,7 @@ class Service:
         secrets: Secrets,
         model: ScoringModel,
     ) -> Worker:
-        own_model = practice_model(self._practice, model)
+        own_model = self._practice.own(model)
         self.works = [
             account_work(self._practice, account, secrets[account.name], own_model)
             for account in self._practice.accounts
@@ -153,9 +144,7 @@ class Service:
                 health=self.health,
                 clock=utc_now,
             ),
-            pipeline=Pipeline(
-                leads=self.store.leads, health=self.health, clock=utc_now, rng=rng
-            ),
+            pipeline=Pipeline(leads=self.store.leads, health=self.health, clock=utc_now, rng=rng),
             due=self.store.due,
             accounts=self.store.accounts,
             health=self.health,
@@ -239,8 +228,6 @@ def account_work(
     model: ScoringModel,
 ) -> AccountWork:
     """Return all that is needed to work `account`."""
-    from integrations.mapping import LeadReader  # noqa: PLC0415
-
     return AccountWork(
         name=account.name,
         crm=account.crm,

@@ -315,6 +315,6 @@ class AccountRunner:
         extra = {"account": self._work.name, "code": error.code, "retry_in_s": round(wait_s, 1)}
         if isinstance(error, AccessError):
             self._health.alarm(f"{self._work.name}: the CRM refuses us: {error.code}")
-            log.error("account.stopped", extra=extra)  # noqa: TRY400  the text may hold a value
+            log.error("account.stopped", extra=extra)
         else:
             log.warning("account.paused", extra=extra)

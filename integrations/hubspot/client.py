@@ -19,8 +19,8 @@ from integrations.errors import (
     RefusedError,
     TransientCrmError,
 )
-from integrations.hubspot import wire
 from integrations.http import Caller, guarded_session
+from integrations.hubspot import wire
 
 #: Waits by status and policy. Source: reference hubspot.md sections 4.4 and 4.5.
 _TEN_SECONDS = 10.0
@@ -114,7 +114,11 @@ def _input(change: Change) -> dict[str, Any]:
     properties = {
         name: "" if value is None else str(value) for name, value in change.properties.items()
     }
-    return {"id": change.record_id, "properties": properties, "objectWriteTraceId": change.record_id}
+    return {
+        "id": change.record_id,
+        "properties": properties,
+        "objectWriteTraceId": change.record_id,
+    }
 
 
 def read_reply(response: requests.Response) -> dict[str, Any]:
@@ -137,27 +141,27 @@ def read_reply(response: requests.Response) -> dict[str, Any]:
 def _error(response: requests.Response, body: dict[str, Any]) -> CrmError:
     status = response.status_code
     category = str(body.get("category") or body.get("errorType") or "")[:40]
+    error: CrmError
     match status:
+        case 400 if "PROPERTY_DOESNT_EXIST" in str(body.get("message")):
+            error = AccessError("property_missing", "run `leadscore provision`")
         case 400:
-            if "PROPERTY_DOESNT_EXIST" in str(body.get("message")):
-                return AccessError("property_missing", "run `leadscore provision`")
-            return RefusedError(category or "400")
+            error = RefusedError(category or "400")
         case 401 | 403:
-            return AccessError(category or str(status), "check the token and its scopes")
+            error = AccessError(category or str(status), "check the token and its scopes")
         case 423:
-            return RateLimitedError("locked", retry_after_s=2.0)
+            error = RateLimitedError("locked", retry_after_s=2.0)
         case 429:
             policy = str(body.get("policyName") or "")
-            waits = {"DAILY": _DAY_PAUSE_S, "SECONDLY": 1.0}
-            return RateLimitedError(
-                f"rate_{policy.lower() or 'limit'}", retry_after_s=waits.get(policy, _TEN_SECONDS)
-            )
+            wait_s = {"DAILY": _DAY_PAUSE_S, "SECONDLY": 1.0}.get(policy, _TEN_SECONDS)
+            error = RateLimitedError(f"rate_{policy.lower() or 'limit'}", retry_after_s=wait_s)
         case 477:
-            return RateLimitedError("moving", retry_after_s=_seconds(response, default=3600.0))
+            error = RateLimitedError("moving", retry_after_s=_seconds(response, default=3600.0))
         case _ if status >= 500:
-            return TransientCrmError(str(status))
+            error = TransientCrmError(str(status))
         case _:
-            return PermanentCrmError(category or str(status))
+            error = PermanentCrmError(category or str(status))
+    return error
 
 
 def _seconds(response: requests.Response, *, default: float) -> float:

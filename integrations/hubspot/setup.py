@@ -42,9 +42,7 @@ class HubSpotSetup:
         self._core = self._api.core_api
         self._groups = self._api.groups_api
 
-    def check(
-        self, read: Collection[str], written: Mapping[str, str]
-    ) -> list[Finding]:
+    def check(self, read: Collection[str], written: Mapping[str, str]) -> list[Finding]:
         """Return what is right and wrong with the portal's contact properties.
 
         Args:
@@ -89,9 +87,7 @@ class HubSpotSetup:
         made = []
         for meaning, name in written.items():
             if name in missing:
-                _asked(
-                    self._core.create, "contacts", property_create=_definition(name, meaning)
-                )
+                _asked(self._core.create, "contacts", property_create=_definition(name, meaning))
                 made.append(name)
         return made
 

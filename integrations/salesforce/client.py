@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import requests
-from simple_salesforce import Salesforce
+from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSession
 
 from integrations.base import Change, Found, Outcome
@@ -91,7 +91,7 @@ class SalesforceClient:
         return _outcome(rows, [change.record_id for change in changes])
 
     def describe(self, object_type: str) -> dict[str, Any]:
-        """Return an object's description: `fields`, each with name, type, updateable …"""
+        """Return an object's description; `fields` has name, type and updateable of each."""
         found = self._call("describe", f"sobjects/{_name(object_type)}/describe", method="GET")
         if not isinstance(found, dict):
             raise TransientCrmError("bad_reply", "describe: not an object")
@@ -193,9 +193,7 @@ def _outcome(rows: Sequence[object], ids: Sequence[str]) -> Outcome:
             retry[record_id] = code.lower()
         else:
             refused[record_id] = code.lower()
-    return Outcome(
-        written=frozenset(written), gone=frozenset(gone), refused=refused, retry=retry
-    )
+    return Outcome(written=frozenset(written), gone=frozenset(gone), refused=refused, retry=retry)
 
 
 def _row_error(row: object) -> tuple[str, str]:

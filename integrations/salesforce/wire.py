@@ -60,7 +60,9 @@ PAUSE_CODES = frozenset(
     }
 )
 #: Our set-up is wrong: a field is missing or may not be read (section 3.1, 6).
-SETUP_CODES = frozenset({"INVALID_FIELD", "INVALID_TYPE", "INSUFFICIENT_ACCESS", "API_NOT_ENABLED"})
+SETUP_CODES = frozenset(
+    {"INVALID_FIELD", "INVALID_TYPE", "INSUFFICIENT_ACCESS", "API_NOT_ENABLED"}
+)
 
 PAUSE_S = 900.0
 
@@ -80,9 +82,7 @@ def full_id(record_id: str) -> str:
     suffix = ""
     for start in (0, 5, 10):
         bits = sum(
-            1 << place
-            for place, sign in enumerate(head[start : start + 5])
-            if "A" <= sign <= "Z"
+            1 << place for place, sign in enumerate(head[start : start + 5]) if "A" <= sign <= "Z"
         )
         suffix += _SUFFIX_DIGITS[bits]
     return head + suffix

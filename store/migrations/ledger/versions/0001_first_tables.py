@@ -55,9 +55,7 @@ def upgrade() -> None:
         sa.Column("sealed_facts", sa.LargeBinary()),
         sa.PrimaryKeyConstraint("account_id", "id"),
     )
-    op.create_index(
-        "dead_letter_newest", "dead_letter", ["account_id", sa.text("last_at DESC")]
-    )
+    op.create_index("dead_letter_newest", "dead_letter", ["account_id", sa.text("last_at DESC")])
     op.create_table(
         "due",
         sa.Column("account_id", sa.String(40), nullable=False),
