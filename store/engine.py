@@ -4,12 +4,13 @@ The only place where the dialects differ.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pysqlite3 import dbapi2 as current_sqlite
-from sqlalchemy import Engine, Table, create_engine, event, make_url
+from sqlalchemy import Engine, PoolProxiedConnection, Table, create_engine, event, make_url
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, Connection
 
@@ -140,6 +141,43 @@ def _sqlite(url: URL) -> Engine:
 def reading(engine: Engine) -> Engine:
     """Return `engine` for transactions that only read: they wait for no writer."""
     return engine.execution_options(reads_only=True)
+
+
+class Appender:
+    """Appends rows to one table, durably, on a connection of its own: the receiver's hot path.
+
+    The statement is SQLAlchemy's, its execution the driver's: that halves the CPU of a commit, and
+    all rows go in one step, so that a busy process gives its interpreter lock away three times
+    and not once a row. Values must be as the driver wants them.
+    """
+
+    def __init__(self, engine: Engine, table: Table, columns: Sequence[str]) -> None:
+        self._engine = engine
+        self._connection: PoolProxiedConnection | None = None
+        self._head = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES "
+        self._row = f"({', '.join('?' * len(columns))})"
+
+    def __call__(self, rows: Sequence[tuple[object, ...]]) -> None:
+        """Commit all rows or none. Not for two threads at once."""
+        if self._connection is None:
+            self._connection = self._engine.raw_connection()
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+            statement = self._head + ",".join([self._row] * len(rows))
+            cursor.execute(statement, [value for row in rows for value in row])
+            cursor.execute("COMMIT")
+        except BaseException:
+            # The next group begins on a new connection: this one's state is unknown.
+            self.close()
+            raise
+        cursor.close()
+
+    def close(self) -> None:
+        """Give the connection up, and with it whatever was not committed."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()
 
 
 def insert_into(table: Table) -> sqlite.Insert:

@@ -14,7 +14,8 @@ from sqlalchemy import Engine, bindparam, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from store import schema
-from store.engine import reading
+from store.engine import Appender, reading
+from store.group_commit import GroupCommit, NotStoredError
 from store.vault import MAX_USES, Cell, DataKey, Vault, VaultError
 
 #: Source: SECURITY-REQUIREMENTS S21.
@@ -48,22 +49,14 @@ def new_delivery_id(at: datetime) -> str:
     return f"{int(at.timestamp() * 1000):012x}{os.urandom(10).hex()}"
 
 
-@dataclass(slots=True)
-class _Ticket:
-    row: dict[str, object]
-    stored: bool = False
-    error: bool = False
-
-
 class Inbox:
     """Appends, takes and marks deliveries. Thread-safe."""
 
     def __init__(self, engine: Engine, vault: Vault) -> None:
         self._engine = engine
         self._vault = vault
-        self._queue: list[_Ticket] = []
-        self._queue_lock = threading.Lock()
-        self._commit_lock = threading.Lock()
+        self._append_rows = Appender(engine, _table, _APPENDED)
+        self._group = GroupCommit(self._append_rows, failures=Exception)
         self._sealing: dict[str, _SealingKey] = {}
         self._sealing_lock = threading.Lock()
         self._opening: dict[tuple[str, bytes], DataKey] = {}
@@ -79,45 +72,13 @@ class Inbox:
             sealed = self._key_for(account_id, at).seal(body, _body_cell(account_id, delivery_id))
         except SQLAlchemyError as error:
             raise InboxError(type(error).__name__) from None
-        ticket = _Ticket(
-            {
-                "account_id": account_id,
-                "id": delivery_id,
-                "received_at": at,
-                "kind": kind,
-                "keyed_hash": self._vault.keyed_hash("delivery", account_id, body),
-                "sealed_body": sealed,
-            }
-        )
-        self._commit(ticket)
+        keyed_hash = self._vault.keyed_hash("delivery", account_id, body)
+        row = (account_id, delivery_id, schema.microseconds(at), kind, keyed_hash, sealed)
+        try:
+            self._group.store(row, STORE_TIMEOUT_S)
+        except NotStoredError as error:
+            raise InboxError(str(error)) from None
         return delivery_id
-
-    def _commit(self, ticket: _Ticket) -> None:
-        """Commit `ticket` with all that wait: whoever gets the lock stores for the others too."""
-        with self._queue_lock:
-            self._queue.append(ticket)
-        if not self._commit_lock.acquire(timeout=STORE_TIMEOUT_S):
-            raise InboxError("busy")
-        try:
-            if not ticket.stored and not ticket.error:
-                self._commit_waiting()
-        finally:
-            self._commit_lock.release()
-        if not ticket.stored:
-            raise InboxError("not stored")
-
-    def _commit_waiting(self) -> None:
-        with self._queue_lock:
-            batch, self._queue = self._queue, []
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(_INSERT, [ticket.row for ticket in batch])
-        except SQLAlchemyError:
-            for ticket in batch:
-                ticket.error = True
-        else:
-            for ticket in batch:
-                ticket.stored = True
 
     def _key_for(self, account_id: str, at: datetime) -> DataKey:
         """Return the account's sealing key, counting this use (S49)."""
@@ -257,7 +218,8 @@ class _SealingKey:
     left: int
 
 
-_INSERT = insert(_table)
+#: What is appended, in the order of a row.
+_APPENDED = ("account_id", "id", "received_at", "kind", "keyed_hash", "sealed_body")
 _MARK = (
     update(_table)
     .where(_table.c.account_id == bindparam("b_account"), _table.c.id == bindparam("b_id"))

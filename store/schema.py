@@ -30,6 +30,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
+def microseconds(at: datetime) -> int:
+    """Return an instant as it is stored: whole microseconds since 1970.
+
+    Raises:
+        TypeError: the datetime is naive.
+    """
+    return (at - _EPOCH) // _MICROSECOND
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware UTC instant, stored as whole microseconds since 1970 on both databases."""
 
@@ -39,7 +48,7 @@ class Instant(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
         """Return microseconds. Raises: TypeError for a naive datetime."""
         del dialect
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
+        return None if value is None else microseconds(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Return an aware datetime."""

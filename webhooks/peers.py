@@ -12,6 +12,8 @@ class Peers:
 
     def is_trusted(self, address: str) -> bool:
         """Tell whether `address` is a listed proxy."""
+        if not self._trusted:
+            return False
         parsed = _address(address)
         return parsed is not None and any(parsed in network for network in self._trusted)
 

@@ -72,16 +72,18 @@ class Receiver:
     def _receive(self, crm: str, token: str = "") -> Response:
         began = time.perf_counter()
         adapter = self._adapters[crm]
-        body = request.get_data(cache=False)
-        socket_address = request.remote_addr or ""
+        sent = request._get_current_object()  # noqa: SLF001  each use of the proxy costs a look-up
+        body = sent.get_data(cache=False)
+        headers = sent.headers
+        socket_address = sent.remote_addr or ""
         certificate = ""
         if self._peers.is_trusted(socket_address):
-            certificate = request.headers.get(CERTIFICATE_HEADER, "")
+            certificate = headers.get(CERTIFICATE_HEADER, "")
         delivery = Delivery(
-            method=request.method,
-            headers=request.headers,
+            method="POST",
+            headers=headers,
             body=body,
-            peer=self._peers.sender(socket_address, request.headers.get("X-Forwarded-For", "")),
+            peer=self._peers.sender(socket_address, headers.get("X-Forwarded-For", "")),
             path_token=token,
             certificate=certificate,
         )

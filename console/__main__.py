@@ -1,0 +1,5 @@
+"""`python -m console` is `leadscore`."""
+
+from console.cli import main
+
+main()
