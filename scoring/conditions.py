@@ -198,7 +198,7 @@ _IN_WORDS: Final[Mapping[type, str]] = {
 }
 
 
-def _problems_of_leaf(leaf: Leaf) -> list[str]:
+def _problems_of_leaf(leaf: Leaf) -> list[str]:  # noqa: PLR0911  # one answer a kind of leaf
     kind = READABLE.get(leaf.field)
     if kind is None:
         return [f"unknown field '{leaf.field}'"]
@@ -210,7 +210,9 @@ def _problems_of_leaf(leaf: Leaf) -> list[str]:
         case In() | Contains():
             if not leaf.values:
                 return [f"'{leaf.field}': needs at least one value"]
-            strange = [value for value in leaf.values if kind.allowed and value not in kind.allowed]
+            strange = [
+                value for value in leaf.values if kind.allowed and value not in kind.allowed
+            ]
             return [f"'{leaf.field}' is never '{value}'" for value in strange]
         case AtLeast() if not math.isfinite(leaf.value):
             return [f"'{leaf.field}': at_least must be a finite number"]

@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from scoring.facts import Facts
 from scoring.factors import Tally, next_change, tally
+from scoring.facts import Facts
 from scoring.gate import Barred, clinical_reason, is_possible_emergency, not_a_lead
 from scoring.labels import FACTORS, SCORED_TIERS
 from scoring.lead import Lead
@@ -24,8 +24,7 @@ def score(lead: Lead, model: ScoringModel, now: datetime) -> LeadScore:
     the fields, the model or the staff say. A staff override comes next, then the routes of what
     is no lead, then the points.
 
-    Args:
-        now: Aware; the same lead, model and instant give the same result.
+    The same lead, model and instant give the same result; `now` must be aware.
     """
     if now.tzinfo is None:
         raise ValueError("now: must be aware")

@@ -38,9 +38,7 @@ def tally(facts: Facts, model: ScoringModel, now: datetime) -> Tally:
         if full == 0:
             continue
         detail = _detail(rule, facts)
-        lines[rule.factor].append(
-            Reason(code=rule.id, points=full, text=rule.says, detail=detail)
-        )
+        lines[rule.factor].append(Reason(code=rule.id, points=full, text=rule.says, detail=detail))
         if left != full:
             lines[rule.factor].append(
                 Reason(code=f"decay.{rule.id}", points=left - full, text=f"Age: {rule.says}")

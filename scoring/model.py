@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 
@@ -145,7 +146,9 @@ class ScoringModel:
         problems.extend(_problems_of_tiers(self.tiers))
         if set(self.tiers) == set(SCORED_TIERS):
             for line, lowest in self.service_lines.items():
-                problems.extend(_problems_of_cut_offs(f"service_lines.{line}", self._merged(lowest)))
+                problems.extend(
+                    _problems_of_cut_offs(f"service_lines.{line}", self._merged(lowest))
+                )
                 problems.extend(
                     f"service_lines.{line}.{name}: not a tier"
                     for name in lowest
@@ -227,6 +230,6 @@ def _problems_of_cut_offs(place: str, lowest: Mapping[str, int]) -> list[str]:
     cuts = [lowest[name] for name in SCORED_TIERS]
     if cuts[-1] != 0:
         return [f"{place}: low must begin at 0, or some scores would have no tier"]
-    if cuts[0] > 100 or any(a <= b for a, b in zip(cuts, cuts[1:], strict=False)):
+    if cuts[0] > 100 or any(a <= b for a, b in pairwise(cuts)):
         return [f"{place}: hot, warm, nurture and low must fall from at most 100"]
     return []

@@ -15,10 +15,8 @@ def inquiry_type_of(
 ) -> str:
     """Return the inquiry type for the live `concepts` of a text.
 
-    Args:
-        asks: The text has a question mark.
-        times: How many different selling words it has.
-        possible_emergency: The gate has flagged it.
+    `asks` says that it has a question mark, `times` how many different selling words it has,
+    `possible_emergency` that the gate has flagged it.
 
     >>> inquiry_type_of({"price", "proc_lasik"}, asks=True, times=0, possible_emergency=False)
     'price_question'
@@ -62,9 +60,7 @@ def _unwanted(concepts: AbstractSet[str], selling: int, *, is_ill: bool) -> str 
     return None
 
 
-def _existing(
-    concepts: AbstractSet[str], *, is_ill: bool, wants_visit: bool
-) -> str | None:
+def _existing(concepts: AbstractSet[str], *, is_ill: bool, wants_visit: bool) -> str | None:
     existing = "existing" in concepts
     if "refill" in concepts:
         return "existing_patient_clinical"
@@ -88,16 +84,15 @@ def _care(
     wants_visit: bool,
 ) -> str:
     elective = not ELECTIVE.isdisjoint(procedures)
+    type_ = "general_question"
     if "insq" in concepts and not is_ill and (asks or not wants_visit) and "time" not in concepts:
-        return "insurance_question"
-    if "price" in concepts and not is_ill and "price_not" not in concepts:
-        return "price_question"
-    if elective and not ("urgent" in concepts and is_ill):
-        return "procedure_consult"
-    if wants_visit or is_ill and not asks:
-        return "appointment_request"
-    if is_ill or "time" in concepts:
-        return "appointment_request"
-    if "consult" in concepts and procedures:
-        return "procedure_consult"
-    return "general_question"
+        type_ = "insurance_question"
+    elif "price" in concepts and not is_ill and "price_not" not in concepts:
+        type_ = "price_question"
+    elif elective and not ("urgent" in concepts and is_ill):
+        type_ = "procedure_consult"
+    elif wants_visit or is_ill or "time" in concepts:
+        type_ = "appointment_request"
+    elif "consult" in concepts and procedures:
+        type_ = "procedure_consult"
+    return type_

@@ -114,7 +114,9 @@ def respelled(word: str) -> str | None:
 
 
 def _single(word: str) -> str:
-    return "".join(char for index, char in enumerate(word) if index == 0 or char != word[index - 1])
+    return "".join(
+        char for index, char in enumerate(word) if index == 0 or char != word[index - 1]
+    )
 
 
 def _shortened(word: str) -> Iterator[str]:

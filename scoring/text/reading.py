@@ -13,8 +13,10 @@ from scoring.text.normalise import Words, words_of
 from scoring.text.procedures import procedures_of
 from scoring.text.urgency import urgency_of
 
-#: Concepts that speak of money or of absence: a denial is part of what they say.
-_AS_SAID = frozenset({"uninsured", "self_pay", "billing", "price_not"})
+#: Concepts that a denial, or the past, takes away; the others are said by the words themselves.
+_DENIABLE = frozenset(
+    {"complaint", "urgent_sign", "insured_named", "insured_unnamed", "medicare", "medicaid"}
+)
 
 
 @cache
@@ -69,6 +71,9 @@ def read_route(text: str) -> str | None:
 
 
 def _counts(hit: Hit, context: Context) -> bool:
-    if hit.concept in _AS_SAID:
-        return True
-    return context.is_live(hit, lenient=not hit.concept.startswith("proc_"))
+    """Return whether `hit` says something of this inquiry; questions and wishes do."""
+    if hit.concept.startswith("proc_"):
+        return context.is_current(hit, of_patient=True)
+    if hit.concept in _DENIABLE:
+        return context.is_current(hit, of_patient=False)
+    return not context.is_idiom(hit)

@@ -1,0 +1,1 @@
+"""Scoring models that ship with the program: one file a specialty."""
