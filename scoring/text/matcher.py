@@ -54,9 +54,9 @@ class Matcher:
             for tokens in alternatives(pattern):
                 phrases[self._phrase(concept, tokens)] = None
         self._lengths = sorted({len(prefix) for prefix in self._prefixes})
-        self._shortest = self._lengths[0] if self._lengths else 0
         #: What any prefix begins with: most words begin otherwise and are done with.
-        self._heads = frozenset(prefix[: self._shortest] for prefix in self._prefixes)
+        self._heads = frozenset(prefix[:3] for prefix in self._prefixes)
+        self._shorts = frozenset(prefix for prefix in self._prefixes if len(prefix) < 3)
         self._numbers = frozenset(self._exact.get("#", ()))
         self._by_key = self._keyed(phrases)
 
@@ -93,7 +93,7 @@ class Matcher:
         groups = self._exact.get(word, frozenset())
         if word[0].isdigit():
             groups |= self._numbers
-        if word[: self._shortest] not in self._heads:
+        if word[:3] not in self._heads and self._shorts.isdisjoint((word[:1], word[:2])):
             return groups
         for length in self._lengths:
             if length > len(word):

@@ -89,7 +89,7 @@ class Context:
         )
 
     def _is_past(self, hit: Hit) -> bool:
-        return self._shares_sentence("past", hit) and not self._shares_sentence("now", hit)
+        return self._shares_sentence("past", hit) and not self._shares_clause("now", hit)
 
     def _is_inside(self, kind: str, hit: Hit) -> bool:
         return any(

@@ -76,4 +76,4 @@ def _counts(hit: Hit, context: Context) -> bool:
         return context.is_current(hit, of_patient=True)
     if hit.concept in _DENIABLE:
         return context.is_current(hit, of_patient=False)
-    return not context.is_idiom(hit)
+    return hit.concept == "price" or not context.is_idiom(hit)
