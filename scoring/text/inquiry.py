@@ -63,14 +63,11 @@ def _unwanted(concepts: AbstractSet[str], selling: int, *, is_ill: bool) -> str 
 def _existing(concepts: AbstractSet[str], *, is_ill: bool, wants_visit: bool) -> str | None:
     if "refill" in concepts:
         return "existing_patient_clinical"
-    if "billing_strong" in concepts and "financing" not in concepts:
+    billing = "billing_strong" in concepts and "financing" not in concepts
+    if billing or ("admin_strong" in concepts and not is_ill):
         return "existing_patient_admin"
-    if "admin_strong" in concepts and not is_ill:
-        return "existing_patient_admin"
-    if "existing_op" in concepts and is_ill:
-        return "existing_patient_clinical"
     settled = "existing" in concepts and not wants_visit
-    if settled and "existing_op" in concepts:
+    if "existing_op" in concepts and (is_ill or settled):
         return "existing_patient_clinical"
     if "admin" in concepts and settled and not is_ill and "referral" not in concepts:
         return "existing_patient_admin"

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from scoring.text.lexicon import alternatives
+from scoring.text.lexicon import MAX_REMEMBERED, alternatives
 from scoring.text.normalise import Words
 
 #: Words that `..` may stand for.
@@ -49,6 +49,8 @@ class Matcher:
         self._groups: dict[str, int] = {}
         self._exact: dict[str, frozenset[int]] = {}
         self._prefixes: dict[str, frozenset[int]] = {}
+        #: Single words, apart from any text; bounded.
+        self._known: dict[str, frozenset[int]] = {}
         phrases: dict[_Phrase, None] = {}
         for concept, pattern in patterns:
             for tokens in alternatives(pattern):
@@ -76,17 +78,20 @@ class Matcher:
 
     def _places(self, words: list[str]) -> _Places:
         places = _Places()
-        known: dict[str, frozenset[int]] = {}
+        by_word, by_group = places.by_word, places.by_group
+        known = self._known
         for index, word in enumerate(words):
             groups = known.get(word)
             if groups is None:
-                groups = known[word] = self._groups_of(word)
-            places.by_word.append(groups)
+                groups = self._groups_of(word)
+                if len(known) < MAX_REMEMBERED:
+                    known[word] = groups
+            by_word.append(groups)
             for group in groups:
-                if group in places.by_group:
-                    places.by_group[group].append(index)
+                if group in by_group:
+                    by_group[group].append(index)
                 else:
-                    places.by_group[group] = [index]
+                    by_group[group] = [index]
         return places
 
     def _groups_of(self, word: str) -> frozenset[int]:

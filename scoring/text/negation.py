@@ -71,8 +71,8 @@ class Context:
         """Return whether `hit` is part of a figure of speech."""
         return self._is_inside("idiom", hit)
 
-    def is_negated(self, hit: Hit) -> bool:
-        """Return whether a negation before or behind `hit` reaches it."""
+    def is_negated(self, hit: Hit, *, behind: bool = True) -> bool:
+        """Return whether a negation before `hit`, or `behind` it, reaches it."""
         words, sentences = self._text.words, self._text.sentences
         for trigger in self._by_kind.get("negation", ()):
             gap = hit.start - trigger.end
@@ -82,7 +82,7 @@ class Context:
                 continue
             if not _TERMINATORS.intersection(words[trigger.end : hit.start]):
                 return True
-        return any(
+        return behind and any(
             0 <= trigger.start - hit.end <= 3
             and self._text.clauses[trigger.start] == self._text.clauses[hit.start]
             for trigger in self._by_kind.get("negated_behind", ())

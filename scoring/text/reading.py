@@ -14,9 +14,9 @@ from scoring.text.procedures import procedures_of
 from scoring.text.urgency import urgency_of
 
 #: Concepts that a denial, or the past, takes away; the others are said by the words themselves.
-_DENIABLE = frozenset(
-    {"complaint", "urgent_sign", "insured_named", "insured_unnamed", "medicare", "medicaid"}
-)
+_DENIABLE = frozenset({"complaint", "urgent_sign"})
+#: Denied only by what stands before: "my insurance is good" denies nothing.
+_COVERS = frozenset({"insured_named", "insured_unnamed", "medicare", "medicaid"})
 
 
 @cache
@@ -33,8 +33,14 @@ def read_signals(text: str) -> Signals:
     if not text or text.isspace():
         return Signals()
     words = words_of(text)
+    return signals_in(words, is_emergency=emergency_in(words) is not None)
+
+
+def signals_in(words: Words, *, is_emergency: bool) -> Signals:
+    """Return what `words` say, given the gate's verdict on them."""
+    if not words.words:
+        return Signals(urgency="emergency" if is_emergency else "none")
     context = Context(words)
-    is_emergency = emergency_in(words, context) is not None
     hits = _matcher().find(words)
     concepts = {hit.concept for hit in hits if _counts(hit, context)}
     selling = len({hit.start for hit in hits if hit.concept == "vendor"})
@@ -76,4 +82,6 @@ def _counts(hit: Hit, context: Context) -> bool:
         return context.is_current(hit, of_patient=True)
     if hit.concept in _DENIABLE:
         return context.is_current(hit, of_patient=False)
+    if hit.concept in _COVERS:
+        return not context.is_negated(hit, behind=False)
     return hit.concept == "price" or not context.is_idiom(hit)

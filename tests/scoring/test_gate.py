@@ -42,10 +42,10 @@ def test_crm_fields_and_staff_cannot_switch_the_gate_off():
 
 
 def test_a_failure_in_other_signals_cannot_switch_the_gate_off(monkeypatch):
-    def fail(text):
+    def fail(words, *, is_emergency):
         raise LookupError
 
-    monkeypatch.setattr(engine, "read_signals", fail)
+    monkeypatch.setattr(engine, "signals_in", fail)
 
     assert score(Lead(text=STROKE), MODEL, NOW).tier == "clinical"
 
