@@ -73,6 +73,8 @@ class Rule:
     max_times: int = 1  #: Of an activity, the latest so many occurrences count.
     steps: tuple[timedelta, ...] = field(init=False, repr=False, compare=False)
     reads: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    #: The conditions that turn false by themselves.
+    expiring: tuple[WithinDays, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Derive what every lead would otherwise derive again."""
@@ -81,6 +83,8 @@ class Rule:
         if self.since is None and self.ages and len(dated) == 1:
             object.__setattr__(self, "since", dated[0])
         object.__setattr__(self, "reads", reads)
+        expiring = tuple(leaf for leaf in leaves(self.when) if isinstance(leaf, WithinDays))
+        object.__setattr__(self, "expiring", expiring)
         steps: tuple[timedelta, ...] = ()
         if self.half_life_days is not None and 0 < self.half_life_days <= MAX_HALF_LIFE_DAYS:
             steps = decay_steps(min(abs(self.points), 100), half_life_days=self.half_life_days)
