@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from config.fields import FieldMap, Source
-from scoring.lead import MAPPABLE, FieldKind, FieldValue, Lead
+from scoring.errors import FieldError
+from scoring.lead import FIELDS, MAPPABLE, FieldKind, FieldValue, Lead, read_field
 from scoring.result import LeadScore
 
 #: A longer inquiry is cut: the signals of one stand at its beginning.
@@ -49,6 +50,12 @@ class LeadReader:
             if raw is None or raw == "":
                 continue
             value = self._value(raw, name, source, kind)
+            try:
+                # The lead's own reader has the last word on ranges and allowed values.
+                if value is not None and name in FIELDS:
+                    value = read_field(name, value)
+            except FieldError:
+                value = None
             if value is None:
                 unfit.append(name)
             else:
@@ -72,10 +79,9 @@ class LeadReader:
         value = aliases.get(_fold(raw), raw)
         match kind.name:
             case "choice":
-                label = _label(value)
-                return label if label in kind.allowed else None
+                return _label(value)
             case "number":
-                return _number(value, kind)
+                return _number(value)
             case "flag":
                 return _flag(value)
             case "instant":
@@ -93,17 +99,11 @@ def _label(value: Any) -> str:
     return _fold(value).replace(" ", "_").replace("-", "_")
 
 
-def _number(value: Any, kind: FieldKind) -> float | None:
-    if isinstance(value, bool):
-        return None
+def _number(value: Any) -> float | None:
     try:
-        number = float(value)
+        return None if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         return None
-    low = kind.lowest if kind.lowest is not None else float("-inf")
-    high = kind.highest if kind.highest is not None else float("inf")
-    # Infinity passes float(); no count of visits is that high.
-    return number if low <= number <= min(high, 1_000_000) else None
 
 
 def _flag(value: Any) -> bool | None:

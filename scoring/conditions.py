@@ -1,10 +1,13 @@
-"""The condition language of rules: what it can say, whether it fits the fields, whether it holds."""
+"""The condition language of rules: what it can say, whether it fits the fields and holds.
+
+What is not known makes a condition false; `Not` makes it true.
+"""
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, TypeAlias, assert_never
+from typing import Final, TypeAlias
 
 from scoring.facts import Facts
 from scoring.labels import ACTIVITY_KINDS, INQUIRY_TYPES, INSURANCES, PROCEDURES, URGENCIES
@@ -32,6 +35,10 @@ class Is:
     field: str
     value: FieldValue
 
+    def holds(self, facts: Facts, _: datetime) -> bool:
+        """Return whether this is true of `facts`."""
+        return facts.value(self.field) == self.value
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class In:
@@ -39,6 +46,10 @@ class In:
 
     field: str
     values: tuple[str, ...]
+
+    def holds(self, facts: Facts, _: datetime) -> bool:
+        """Return whether this is true of `facts`."""
+        return facts.value(self.field) in self.values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +59,11 @@ class AtLeast:
     field: str
     value: float
 
+    def holds(self, facts: Facts, _: datetime) -> bool:
+        """Return whether this is true of `facts`."""
+        number = facts.number(self.field)
+        return number is not None and number >= self.value
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithinDays:
@@ -55,6 +71,11 @@ class WithinDays:
 
     field: str
     days: float
+
+    def holds(self, facts: Facts, now: datetime) -> bool:
+        """Return whether this is true of `facts` at `now`."""
+        at = facts.instant(self.field)
+        return at is not None and now < at + timedelta(days=self.days)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +85,20 @@ class Contains:
     field: str
     values: tuple[str, ...]
 
+    def holds(self, facts: Facts, _: datetime) -> bool:
+        """Return whether this is true of `facts`."""
+        return _contains(facts.value(self.field), self.values)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """The field has a value; a signal of `unknown` or `none` is not known."""
 
     field: str
+
+    def holds(self, facts: Facts, _: datetime) -> bool:
+        """Return whether this is true of `facts`."""
+        return facts.is_known(self.field)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +107,20 @@ class All:
 
     conditions: tuple["Condition", ...]
 
+    def holds(self, facts: Facts, now: datetime) -> bool:
+        """Return whether this is true of `facts` at `now`."""
+        return all(part.holds(facts, now) for part in self.conditions)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Any:
     """At least one condition holds."""
 
     conditions: tuple["Condition", ...]
+
+    def holds(self, facts: Facts, now: datetime) -> bool:
+        """Return whether this is true of `facts` at `now`."""
+        return any(part.holds(facts, now) for part in self.conditions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,22 +129,13 @@ class Not:
 
     condition: "Condition"
 
+    def holds(self, facts: Facts, now: datetime) -> bool:
+        """Return whether this is true of `facts` at `now`."""
+        return not self.condition.holds(facts, now)
+
 
 Leaf: TypeAlias = Is | In | AtLeast | WithinDays | Contains | Known
 Condition: TypeAlias = Leaf | All | Any | Not
-
-
-def holds(condition: Condition, facts: Facts, now: datetime) -> bool:
-    """Return whether `condition` is true of `facts` at `now`; what is not known makes it false."""
-    match condition:
-        case All():
-            return all(holds(part, facts, now) for part in condition.conditions)
-        case Any():
-            return any(holds(part, facts, now) for part in condition.conditions)
-        case Not():
-            return not holds(condition.condition, facts, now)
-        case _:
-            return _leaf_holds(condition, facts, now)
 
 
 def leaves(condition: Condition) -> Iterator[Leaf]:
@@ -120,16 +148,6 @@ def leaves(condition: Condition) -> Iterator[Leaf]:
             yield from leaves(condition.condition)
         case _:
             yield condition
-
-
-def next_expiry(condition: Condition, facts: Facts, now: datetime) -> datetime | None:
-    """Return the next instant after `now` at which a `within_days` in `condition` turns false."""
-    ends = [
-        at + timedelta(days=leaf.days)
-        for leaf in leaves(condition)
-        if isinstance(leaf, WithinDays) and (at := facts.instant(leaf.field)) is not None
-    ]
-    return min((end for end in ends if end > now), default=None)
 
 
 def problems_of(condition: Condition, *, depth: int = 1) -> list[str]:
@@ -149,26 +167,6 @@ def problems_of(condition: Condition, *, depth: int = 1) -> list[str]:
             return problems_of(condition.condition, depth=depth + 1)
         case _:
             return _problems_of_leaf(condition)
-
-
-def _leaf_holds(leaf: Leaf, facts: Facts, now: datetime) -> bool:
-    match leaf:
-        case Is():
-            return facts.value(leaf.field) == leaf.value
-        case In():
-            return facts.value(leaf.field) in leaf.values
-        case AtLeast():
-            number = facts.number(leaf.field)
-            return number is not None and number >= leaf.value
-        case WithinDays():
-            at = facts.instant(leaf.field)
-            return at is not None and now < at + timedelta(days=leaf.days)
-        case Contains():
-            return _contains(facts.value(leaf.field), leaf.values)
-        case Known():
-            return facts.is_known(leaf.field)
-        case _:
-            assert_never(leaf)
 
 
 def _contains(value: FieldValue | None, wanted: tuple[str, ...]) -> bool:
@@ -198,7 +196,7 @@ _IN_WORDS: Final[Mapping[type, str]] = {
 }
 
 
-def _problems_of_leaf(leaf: Leaf) -> list[str]:
+def _problems_of_leaf(leaf: Leaf) -> list[str]:  # noqa: PLR0911  # one answer a kind of leaf
     kind = READABLE.get(leaf.field)
     if kind is None:
         return [f"unknown field '{leaf.field}'"]
@@ -210,7 +208,9 @@ def _problems_of_leaf(leaf: Leaf) -> list[str]:
         case In() | Contains():
             if not leaf.values:
                 return [f"'{leaf.field}': needs at least one value"]
-            strange = [value for value in leaf.values if kind.allowed and value not in kind.allowed]
+            strange = [
+                value for value in leaf.values if kind.allowed and value not in kind.allowed
+            ]
             return [f"'{leaf.field}' is never '{value}'" for value in strange]
         case AtLeast() if not math.isfinite(leaf.value):
             return [f"'{leaf.field}': at_least must be a finite number"]

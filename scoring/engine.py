@@ -4,14 +4,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from scoring.facts import Facts
 from scoring.factors import Tally, next_change, tally
+from scoring.facts import Facts
 from scoring.gate import Barred, clinical_reason, is_possible_emergency, not_a_lead
 from scoring.labels import FACTORS, SCORED_TIERS
 from scoring.lead import Lead
 from scoring.model import ScoringModel
 from scoring.result import LeadScore, Reason, Signals
-from scoring.text.reading import read_signals
+from scoring.text.normalise import Words, words_of
+from scoring.text.reading import signals_in
 
 #: So many changes of a rule without any effect are looked through for the next that has one.
 _MAX_LOOKS: Final = 200
@@ -24,14 +25,14 @@ def score(lead: Lead, model: ScoringModel, now: datetime) -> LeadScore:
     the fields, the model or the staff say. A staff override comes next, then the routes of what
     is no lead, then the points.
 
-    Args:
-        now: Aware; the same lead, model and instant give the same result.
+    The same lead, model and instant give the same result; `now` must be aware.
     """
     if now.tzinfo is None:
         raise ValueError("now: must be aware")
-    if is_possible_emergency(lead):
-        return _clinical(lead, model, now)
-    facts = Facts(lead, read_signals(lead.text))
+    words = words_of(lead.text)
+    if is_possible_emergency(lead, words):
+        return _clinical(lead, words, model, now)
+    facts = Facts(lead, signals_in(words, is_emergency=False))
     override = _override(lead, now)
     barred = not_a_lead(lead, facts) if override is None else None
     if barred is None and override is None and not _is_anything_known(lead):
@@ -134,9 +135,9 @@ def _is_answered(lead: Lead, inquired: datetime | None) -> bool:
     return isinstance(answered, datetime) and (inquired is None or answered >= inquired)
 
 
-def _clinical(lead: Lead, model: ScoringModel, now: datetime) -> LeadScore:
+def _clinical(lead: Lead, words: Words, model: ScoringModel, now: datetime) -> LeadScore:
     try:
-        signals = Facts(lead, read_signals(lead.text)).signals
+        signals = Facts(lead, signals_in(words, is_emergency=True)).signals
     except Exception:  # noqa: BLE001  # whatever fails elsewhere must not hide an emergency
         signals = Signals()
     inquired = inquired_at(lead)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from scoring.conditions import holds, next_expiry
 from scoring.decay import next_step, points_left
 from scoring.facts import Facts
 from scoring.labels import FACTORS
@@ -38,9 +37,7 @@ def tally(facts: Facts, model: ScoringModel, now: datetime) -> Tally:
         if full == 0:
             continue
         detail = _detail(rule, facts)
-        lines[rule.factor].append(
-            Reason(code=rule.id, points=full, text=rule.says, detail=detail)
-        )
+        lines[rule.factor].append(Reason(code=rule.id, points=full, text=rule.says, detail=detail))
         if left != full:
             lines[rule.factor].append(
                 Reason(code=f"decay.{rule.id}", points=left - full, text=f"Age: {rule.says}")
@@ -71,10 +68,12 @@ def next_change(facts: Facts, model: ScoringModel, now: datetime) -> datetime | 
     """
     instants: list[datetime] = []
     for rule in model.rules:
-        expiry = next_expiry(rule.when, facts, now)
-        if expiry is not None:
-            instants.append(expiry)
-        if rule.since is None or not rule.ages or not holds(rule.when, facts, now):
+        instants.extend(
+            at + timedelta(days=leaf.days)
+            for leaf in rule.expiring
+            if (at := facts.instant(leaf.field)) is not None
+        )
+        if rule.since is None or not rule.ages or not rule.when.holds(facts, now):
             continue
         for at in facts.occurrences(rule.since)[: rule.max_times]:
             if rule.window_days is not None:
@@ -86,7 +85,7 @@ def next_change(facts: Facts, model: ScoringModel, now: datetime) -> datetime | 
 
 def _points(rule: Rule, facts: Facts, now: datetime) -> tuple[int, int]:
     """Return the rule's points before and after what age takes."""
-    if not holds(rule.when, facts, now):
+    if not rule.when.holds(facts, now):
         return 0, 0
     if rule.since is None or not rule.ages:
         return rule.points, rule.points

@@ -38,7 +38,7 @@ class Facts:
                 read_from_text.add(name)
                 values[name] = value
             else:
-                values[name] = given  # type: ignore[assignment]  # None is in _UNKNOWN
+                values[name] = given
         by_kind: dict[str, list[datetime]] = {}
         counts: dict[str, int] = {}
         for activity in lead.activities:

@@ -12,7 +12,8 @@ from typing import Final
 from scoring.facts import Facts
 from scoring.lead import Lead
 from scoring.result import Reason
-from scoring.text.emergency import possible_emergency
+from scoring.text.emergency import emergency_in
+from scoring.text.normalise import Words
 from scoring.text.reading import read_route
 
 #: Inquiry type -> route, where the text names no closer one.
@@ -40,9 +41,9 @@ class Barred:
     reason: Reason
 
 
-def is_possible_emergency(lead: Lead) -> bool:
-    """Return whether the text, or the CRM's own urgency field, says possible danger."""
-    return lead.fields.get("urgency") == "emergency" or possible_emergency(lead.text) is not None
+def is_possible_emergency(lead: Lead, words: Words) -> bool:
+    """Return whether `words`, those of the text, or the CRM's own urgency field, says possible danger."""
+    return lead.fields.get("urgency") == "emergency" or emergency_in(words) is not None
 
 
 def clinical_reason() -> Reason:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -84,7 +85,9 @@ class BusinessHours:
         if day in self.holidays:
             return []
         spans = self.week.get(day.weekday(), ())
-        return [(self._instant(day, span.opens), self._instant(day, span.closes)) for span in spans]
+        return [
+            (self._instant(day, span.opens), self._instant(day, span.closes)) for span in spans
+        ]
 
     def _instant(self, day: date, minute: int) -> datetime:
         days, minute = divmod(minute, MINUTES_A_DAY)
@@ -105,7 +108,7 @@ def _problems_of_day(day: int, spans: tuple[Span, ...]) -> list[str]:
     ordered = sorted(spans, key=lambda span: span.opens)
     problems.extend(
         f"hours.week[{day}]: spans overlap"
-        for earlier, later in zip(ordered, ordered[1:], strict=False)
+        for earlier, later in pairwise(ordered)
         if later.opens < earlier.closes
     )
     return problems

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 
@@ -72,6 +73,8 @@ class Rule:
     max_times: int = 1  #: Of an activity, the latest so many occurrences count.
     steps: tuple[timedelta, ...] = field(init=False, repr=False, compare=False)
     reads: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    #: The conditions that turn false by themselves.
+    expiring: tuple[WithinDays, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Derive what every lead would otherwise derive again."""
@@ -80,6 +83,8 @@ class Rule:
         if self.since is None and self.ages and len(dated) == 1:
             object.__setattr__(self, "since", dated[0])
         object.__setattr__(self, "reads", reads)
+        expiring = tuple(leaf for leaf in leaves(self.when) if isinstance(leaf, WithinDays))
+        object.__setattr__(self, "expiring", expiring)
         steps: tuple[timedelta, ...] = ()
         if self.half_life_days is not None and 0 < self.half_life_days <= MAX_HALF_LIFE_DAYS:
             steps = decay_steps(min(abs(self.points), 100), half_life_days=self.half_life_days)
@@ -145,7 +150,9 @@ class ScoringModel:
         problems.extend(_problems_of_tiers(self.tiers))
         if set(self.tiers) == set(SCORED_TIERS):
             for line, lowest in self.service_lines.items():
-                problems.extend(_problems_of_cut_offs(f"service_lines.{line}", self._merged(lowest)))
+                problems.extend(
+                    _problems_of_cut_offs(f"service_lines.{line}", self._merged(lowest))
+                )
                 problems.extend(
                     f"service_lines.{line}.{name}: not a tier"
                     for name in lowest
@@ -227,6 +234,6 @@ def _problems_of_cut_offs(place: str, lowest: Mapping[str, int]) -> list[str]:
     cuts = [lowest[name] for name in SCORED_TIERS]
     if cuts[-1] != 0:
         return [f"{place}: low must begin at 0, or some scores would have no tier"]
-    if cuts[0] > 100 or any(a <= b for a, b in zip(cuts, cuts[1:], strict=False)):
+    if cuts[0] > 100 or any(a <= b for a, b in pairwise(cuts)):
         return [f"{place}: hot, warm, nurture and low must fall from at most 100"]
     return []

@@ -154,7 +154,8 @@ class Appender:
     def __init__(self, engine: Engine, table: Table, columns: Sequence[str]) -> None:
         self._engine = engine
         self._connection: PoolProxiedConnection | None = None
-        self._head = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES "
+        # Names of ours, never a value: values are bound.
+        self._head = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES "  # noqa: S608
         self._row = f"({', '.join('?' * len(columns))})"
 
     def __call__(self, rows: Sequence[tuple[object, ...]]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from integrations.base import Change, CrmClient, Outcome
 from integrations.errors import PermanentCrmError
 from integrations.mapping import LeadReader, crm_values
-from scoring.engine import score
+from scoring.engine import inquired_at, score
 from scoring.lead import Lead
 from scoring.model import ScoringModel
 from scoring.result import LeadScore
@@ -154,6 +154,9 @@ class Pipeline:
         values = crm_values(result, work.outputs, trend=_trend(state, result), now=now)
         # When it was scored changes each time, and the trend with it: neither makes a write.
         passing = {work.outputs.get("updated_at"), work.outputs.get("trend")}
+        if inquired_at(reading.lead) is None:
+            # Without a time of its own, the response clock starts anew at each scoring.
+            passing.add(work.outputs.get("respond_by"))
         content = {name: value for name, value in values.items() if name not in passing}
         digest = self._leads.hash_written(work.name, json.dumps(content, sort_keys=True).encode())
         return _Scored(

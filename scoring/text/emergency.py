@@ -55,10 +55,14 @@ def emergency_in(words: Words, context: Context | None = None) -> str | None:
     if not hits:
         return None
     context = context or Context(words)
-    present = {hit.concept for hit in hits if hit.concept.startswith("ctx_") or context.is_live(hit)}
+    present = {
+        hit.concept for hit in hits if hit.concept.startswith("ctx_") or context.is_live(hit)
+    }
     for rule in _rules():
-        if rule.unless.isdisjoint(present) and all(
-            not group.isdisjoint(present) for group in rule.needs
-        ):
-            return rule.id
+        for group in rule.needs:
+            if group.isdisjoint(present):
+                break
+        else:
+            if rule.unless.isdisjoint(present):
+                return rule.id
     return None

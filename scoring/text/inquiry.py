@@ -15,10 +15,8 @@ def inquiry_type_of(
 ) -> str:
     """Return the inquiry type for the live `concepts` of a text.
 
-    Args:
-        asks: The text has a question mark.
-        times: How many different selling words it has.
-        possible_emergency: The gate has flagged it.
+    `asks` says that it has a question mark, `times` how many different selling words it has,
+    `possible_emergency` that the gate has flagged it.
 
     >>> inquiry_type_of({"price", "proc_lasik"}, asks=True, times=0, possible_emergency=False)
     'price_question'
@@ -55,26 +53,23 @@ def booking_intent_of(concepts: AbstractSet[str], *, inquiry_type: str) -> int:
 def _unwanted(concepts: AbstractSet[str], selling: int, *, is_ill: bool) -> str | None:
     if "spam" in concepts and not is_ill and "book" not in concepts:
         return "spam"
-    if selling >= 2 and not is_ill:
+    if selling >= 2 and "referral_pro" not in concepts:
         return "job_or_vendor"
     if "job" in concepts and not is_ill and "price" not in concepts:
         return "job_or_vendor"
     return None
 
 
-def _existing(
-    concepts: AbstractSet[str], *, is_ill: bool, wants_visit: bool
-) -> str | None:
-    existing = "existing" in concepts
+def _existing(concepts: AbstractSet[str], *, is_ill: bool, wants_visit: bool) -> str | None:
     if "refill" in concepts:
         return "existing_patient_clinical"
-    if "admin_strong" in concepts and not is_ill:
+    billing = "billing_strong" in concepts and "financing" not in concepts
+    if billing or ("admin_strong" in concepts and not is_ill):
         return "existing_patient_admin"
-    if "billing" in concepts and not is_ill and "billing_not" not in concepts and not wants_visit:
-        return "existing_patient_admin"
-    if existing and is_ill:
+    settled = "existing" in concepts and not wants_visit
+    if "existing_op" in concepts and (is_ill or settled):
         return "existing_patient_clinical"
-    if "admin" in concepts and existing and not wants_visit:
+    if "admin" in concepts and settled and not is_ill and "referral" not in concepts:
         return "existing_patient_admin"
     return None
 
@@ -88,16 +83,18 @@ def _care(
     wants_visit: bool,
 ) -> str:
     elective = not ELECTIVE.isdisjoint(procedures)
-    if "insq" in concepts and not is_ill and (asks or not wants_visit) and "time" not in concepts:
-        return "insurance_question"
-    if "price" in concepts and not is_ill and "price_not" not in concepts:
-        return "price_question"
-    if elective and not ("urgent" in concepts and is_ill):
-        return "procedure_consult"
-    if wants_visit or is_ill and not asks:
-        return "appointment_request"
-    if is_ill or "time" in concepts:
-        return "appointment_request"
-    if "consult" in concepts and procedures:
-        return "procedure_consult"
-    return "general_question"
+    in_a_hurry = not concepts.isdisjoint({"urgent", "soon"})
+    type_ = "general_question"
+    if "insq" in concepts and asks and not is_ill and "time" not in concepts:
+        type_ = "insurance_question"
+    elif "price" in concepts and (elective or not is_ill) and not (wants_visit and in_a_hurry):
+        type_ = "price_question"
+    elif elective and not (in_a_hurry and is_ill):
+        type_ = "procedure_consult"
+    elif wants_visit or is_ill or (in_a_hurry and procedures):
+        type_ = "appointment_request"
+    elif "consult" in concepts and procedures and not asks:
+        type_ = "procedure_consult"
+    elif not asks and procedures:
+        type_ = "appointment_request"
+    return type_

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from itertools import product
 from typing import Final
 
 #: The lexicons whose second column is a pattern.
 PATTERN_FILES: Final = ("context.tsv", "emergency_concepts.tsv", "signals.tsv")
+#: So many single words are remembered, apart from any text: people use the same few thousand.
+MAX_REMEMBERED: Final = 8_192
 _WORD: Final = re.compile(r"[a-z]+")
 
 
@@ -88,6 +90,7 @@ def vocabulary() -> frozenset[str]:
     return frozenset(words)
 
 
+@lru_cache(maxsize=MAX_REMEMBERED)
 def respelled(word: str) -> str | None:
     """Return the word that `word` was meant to be, one or two letters off, or None.
 
@@ -114,7 +117,9 @@ def respelled(word: str) -> str | None:
 
 
 def _single(word: str) -> str:
-    return "".join(char for index, char in enumerate(word) if index == 0 or char != word[index - 1])
+    return "".join(
+        char for index, char in enumerate(word) if index == 0 or char != word[index - 1]
+    )
 
 
 def _shortened(word: str) -> Iterator[str]:

@@ -4,7 +4,6 @@ Source: the ConText idea (Harkema et al., J Biomed Inform 42, 2009): a trigger h
 a scope that ends at the sentence, or at a word that opens a new thought. Triggers are our own.
 """
 
-from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
@@ -16,9 +15,10 @@ from scoring.text.normalise import Words
 _REACH: Final = 7
 #: Words that open a new thought: a negation does not reach past them.
 _TERMINATORS: Final = frozenset(
-    "but however though although except i he she they we it my his her now then because since so "
-    "just only still pero aunque sino mi me yo el ella ahora porque desde solo todavia that which "
-    "is are has have".split()
+    {"but", "however", "though", "although", "except", "then", "because", "since", "so", "just"}
+    | {"i", "he", "she", "they", "we", "it", "my", "his", "her", "now", "only", "still"}
+    | {"that", "which", "is", "are", "has", "have"}
+    | {"pero", "aunque", "sino", "mi", "me", "el", "ella", "ahora", "porque", "desde", "solo"}
 )
 
 
@@ -38,29 +38,41 @@ class Context:
         for hit in _matcher().find(text):
             self._by_kind.setdefault(hit.concept, []).append(hit)
 
-    def live(self, hits: Sequence[Hit], *, lenient: bool = True) -> list[Hit]:
-        """Return the hits that are said of now, of this case, and in earnest.
+    def is_live(self, hit: Hit) -> bool:
+        """Return whether a sign of danger is said of now and in earnest, of whomever.
 
-        Args:
-            lenient: Keep what may be another person's: that person may be the patient.
+        Another person's danger counts: that person may be the patient.
         """
-        return [hit for hit in hits if self.is_live(hit, lenient=lenient)]
-
-    def is_live(self, hit: Hit, *, lenient: bool = True) -> bool:
-        """Return whether nothing in the text takes the force out of `hit`."""
         if not self._by_kind:
             return True
         return not (
-            self._is_inside("idiom", hit)
+            self.is_idiom(hit)
             or self.is_negated(hit)
             or self._is_past(hit)
             or self._follows("hypothetical", hit)
             or self._shares_sentence("settled", hit)
-            or (not lenient and self._shares_clause("other_person", hit))
         )
 
-    def is_negated(self, hit: Hit) -> bool:
-        """Return whether a negation before or behind `hit` reaches it."""
+    def is_current(self, hit: Hit, *, of_patient: bool) -> bool:
+        """Return whether `hit` is said of now; questions about it count.
+
+        With `of_patient`, what is told of another person is left out.
+        """
+        if not self._by_kind:
+            return True
+        return not (
+            self.is_idiom(hit)
+            or self.is_negated(hit)
+            or self._is_past(hit)
+            or (of_patient and self._shares_clause("other_person", hit))
+        )
+
+    def is_idiom(self, hit: Hit) -> bool:
+        """Return whether `hit` is part of a figure of speech."""
+        return self._is_inside("idiom", hit)
+
+    def is_negated(self, hit: Hit, *, behind: bool = True) -> bool:
+        """Return whether a negation before `hit`, or `behind` it, reaches it."""
         words, sentences = self._text.words, self._text.sentences
         for trigger in self._by_kind.get("negation", ()):
             gap = hit.start - trigger.end
@@ -70,14 +82,14 @@ class Context:
                 continue
             if not _TERMINATORS.intersection(words[trigger.end : hit.start]):
                 return True
-        return any(
+        return behind and any(
             0 <= trigger.start - hit.end <= 3
             and self._text.clauses[trigger.start] == self._text.clauses[hit.start]
             for trigger in self._by_kind.get("negated_behind", ())
         )
 
     def _is_past(self, hit: Hit) -> bool:
-        return self._shares_sentence("past", hit) and not self._shares_sentence("now", hit)
+        return self._shares_sentence("past", hit) and not self._shares_clause("now", hit)
 
     def _is_inside(self, kind: str, hit: Hit) -> bool:
         return any(
@@ -97,7 +109,8 @@ class Context:
     def _shares_sentence(self, kind: str, hit: Hit) -> bool:
         sentences = self._text.sentences
         return any(
-            sentences[trigger.start] == sentences[hit.start] for trigger in self._by_kind.get(kind, ())
+            sentences[trigger.start] == sentences[hit.start]
+            for trigger in self._by_kind.get(kind, ())
         )
 
     def _shares_clause(self, kind: str, hit: Hit) -> bool:

@@ -12,8 +12,12 @@ MAX_CHARS: Final = 20_000
 
 _WORDS: Final = re.compile(r"[a-z]+(?:['\u2019][a-z]+)*|\d+(?:[.,:/]\d+)*|[.!?;\n]+|,|[$%]")
 _LONG_RUN: Final = re.compile(r"([a-z])\1{2,}")
-_INVISIBLE: Final = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
-_SAME_LOOK: Final = str.maketrans("аеорсухіӏѕјкмтнв", "aeopcyxilsjkmthb")  # noqa: RUF001  # Cyrillic letters on purpose
+_INVISIBLE: Final = re.compile(
+    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
+)
+_SAME_LOOK: Final = str.maketrans(
+    "аеорсухіӏѕјкмтнв", "aeopcyxilsjkmthb"
+)  # Cyrillic letters on purpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +79,7 @@ def _plain(token: str, forms: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
     if not token[0].isalpha():
         return (token,)
     token = token.replace("\u2019", "'")
-    if token.endswith("'s"):
-        token = token[:-2]
-    token = token.replace("'", "")
+    token = token.removesuffix("'s").replace("'", "")
     if (meant := forms.get(token)) is not None:
         return meant
     if len(token) > 4 and token not in vocabulary() and (word := respelled(token)) is not None:

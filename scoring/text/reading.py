@@ -13,8 +13,10 @@ from scoring.text.normalise import Words, words_of
 from scoring.text.procedures import procedures_of
 from scoring.text.urgency import urgency_of
 
-#: Concepts that speak of money or of absence: a denial is part of what they say.
-_AS_SAID = frozenset({"uninsured", "self_pay", "billing", "price_not"})
+#: Concepts that a denial, or the past, takes away; the others are said by the words themselves.
+_DENIABLE = frozenset({"complaint", "urgent_sign"})
+#: Denied only by what stands before: "my insurance is good" denies nothing.
+_COVERS = frozenset({"insured_named", "insured_unnamed", "medicare", "medicaid"})
 
 
 @cache
@@ -31,8 +33,14 @@ def read_signals(text: str) -> Signals:
     if not text or text.isspace():
         return Signals()
     words = words_of(text)
+    return signals_in(words, is_emergency=emergency_in(words) is not None)
+
+
+def signals_in(words: Words, *, is_emergency: bool) -> Signals:
+    """Return what `words` say, given the gate's verdict on them."""
+    if not words.words:
+        return Signals(urgency="emergency" if is_emergency else "none")
     context = Context(words)
-    is_emergency = emergency_in(words, context) is not None
     hits = _matcher().find(words)
     concepts = {hit.concept for hit in hits if _counts(hit, context)}
     selling = len({hit.start for hit in hits if hit.concept == "vendor"})
@@ -69,6 +77,11 @@ def read_route(text: str) -> str | None:
 
 
 def _counts(hit: Hit, context: Context) -> bool:
-    if hit.concept in _AS_SAID:
-        return True
-    return context.is_live(hit, lenient=not hit.concept.startswith("proc_"))
+    """Return whether `hit` says something of this inquiry; questions and wishes do."""
+    if hit.concept.startswith("proc_"):
+        return context.is_current(hit, of_patient=True)
+    if hit.concept in _DENIABLE:
+        return context.is_current(hit, of_patient=False)
+    if hit.concept in _COVERS:
+        return not context.is_negated(hit, behind=False)
+    return hit.concept == "price" or not context.is_idiom(hit)

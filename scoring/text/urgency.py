@@ -20,7 +20,8 @@ def urgency_of(concepts: AbstractSet[str], *, inquiry_type: str, has_procedure: 
         return "urgent"
     if clinical and "urgent_sign" in concepts:
         return "urgent"
-    if "soon" in concepts and (is_ill or clinical or inquiry_type == "appointment_request"):
+    by_visit = inquiry_type in {"appointment_request", "procedure_consult"}
+    if "soon" in concepts and (is_ill or clinical or by_visit):
         return "soon"
     if inquiry_type == "general_question" and not has_procedure and not is_ill:
         return "none"

@@ -1,0 +1,159 @@
+"""Scores JSON lines: one line in, one line out, in the same order; no database, no CRM."""
+
+import json
+import math
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, Final, Never
+
+from scoring.engine import score
+from scoring.errors import FieldError
+from scoring.lead import Lead, read_activity, read_field, read_instant
+from scoring.model import ScoringModel
+
+MAX_LINE_BYTES: Final = 4_000_000
+MAX_ACTIVITIES: Final = 10_000
+MAX_ID_CHARS: Final = 200
+_KEYS: Final = frozenset({"id", "text", "fields", "activities", "created_at"})
+_ACTIVITY_KEYS: Final = frozenset({"kind", "at", "count"})
+
+
+class LineError(Exception):
+    """A line that cannot be scored; the message shows no value of it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def score_lines(
+    lines: Iterable[bytes],
+    write: Callable[[str], object],
+    *,
+    model: ScoringModel,
+    now: datetime,
+) -> int:
+    """Write one JSON line, with its line end, for each of `lines`; return how many were bad.
+
+    A bad line gives `{"id", "error": {"code", "message"}}`, with a null id where it has none that
+    can be read; the others are scored all the same. Lines are not kept: memory stays constant.
+    """
+    bad = 0
+    for line in lines:
+        record: dict[str, object] = {}
+        answer: dict[str, Any]
+        try:
+            record = _read(line)
+            answer = {"id": _id(record), **score(_lead(record), model, now).to_json()}
+        except LineError as error:
+            bad += 1
+            answer = {
+                "id": _id_or_none(record),
+                "error": {"code": error.code, "message": str(error)},
+            }
+        write(json.dumps(answer, allow_nan=False) + "\n")
+    return bad
+
+
+def _read(line: bytes) -> dict[str, object]:
+    """Return the JSON object of `line`, read strictly: RFC 8259 and no key twice."""
+    if len(line) > MAX_LINE_BYTES:
+        raise LineError("too_long", f"the line has more than {MAX_LINE_BYTES} bytes")
+    try:
+        text = line.decode("utf-8")
+        record = json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
+        if "\\u" in text:
+            # Only an escape can name half a character; what cannot be encoded has one.
+            json.dumps(record, ensure_ascii=False).encode("utf-8")
+    except LineError:
+        raise
+    except UnicodeEncodeError:
+        raise LineError("invalid_json", "half a character: a surrogate without its pair") from None
+    except UnicodeDecodeError:
+        raise LineError("invalid_json", "not UTF-8") from None
+    except RecursionError:
+        raise LineError("invalid_json", "nested too deep") from None
+    except ValueError:
+        raise LineError("invalid_json", "not a JSON value on one line") from None
+    if not isinstance(record, dict):
+        raise LineError("invalid_line", "must be a JSON object")
+    return record
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise LineError("invalid_json", "a key occurs twice in one object")
+    return found
+
+
+def _refuse_constant(_: str) -> Never:
+    raise LineError("invalid_json", "NaN and Infinity are no JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise LineError("invalid_json", "a number is too large")
+    return number
+
+
+def _id(record: dict[str, object]) -> str | int:
+    found = _id_or_none(record)
+    if found is None:
+        raise LineError(
+            "invalid_id", f"id: must be text of 1 to {MAX_ID_CHARS} characters or a whole number"
+        )
+    return found
+
+
+def _id_or_none(record: dict[str, object]) -> str | int | None:
+    found = record.get("id")
+    if isinstance(found, str) and 0 < len(found) <= MAX_ID_CHARS:
+        return found
+    if isinstance(found, int) and not isinstance(found, bool) and abs(found) < 2**63:
+        return found
+    return None
+
+
+def _lead(record: dict[str, object]) -> Lead:
+    if not record.keys() <= _KEYS:
+        raise LineError("unknown_key", "allowed keys: " + ", ".join(sorted(_KEYS)))
+    text = record.get("text")
+    fields = record.get("fields")
+    created_at = record.get("created_at")
+    if text is not None and not isinstance(text, str):
+        raise LineError("invalid_text", "text: must be text")
+    if fields is not None and not isinstance(fields, dict):
+        raise LineError("invalid_field", "fields: must be an object")
+    try:
+        return Lead(
+            text=text or "",
+            fields={
+                name: read_field(name, value)
+                for name, value in (fields or {}).items()
+                if value is not None
+            },
+            activities=tuple(_activities(record.get("activities"))),
+            created_at=None if created_at is None else read_instant("created_at", created_at),
+        )
+    except FieldError as error:
+        raise LineError("invalid_field", str(error)) from None
+
+
+def _activities(found: object) -> Iterable[Any]:
+    if found is None:
+        return
+    if not isinstance(found, list) or len(found) > MAX_ACTIVITIES:
+        raise LineError(
+            "invalid_activity", f"activities: must be a list of at most {MAX_ACTIVITIES}"
+        )
+    for item in found:
+        if not isinstance(item, dict) or not item.keys() <= _ACTIVITY_KEYS:
+            raise LineError("invalid_activity", "activities: objects with kind, at and count")
+        yield read_activity(item.get("kind"), item.get("at"), item.get("count", 1))

@@ -1,0 +1,86 @@
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from config.models import packaged_model
+from console.score_lines import score_lines
+
+NOW = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
+
+
+def scored(*lines):
+    written = []
+    bad = score_lines(lines, written.append, model=packaged_model(), now=NOW)
+    assert all(line.endswith("\n") for line in written)
+    return bad, [json.loads(line) for line in written]
+
+
+def test_lines_come_back_in_order_in_the_contract_shape():
+    bad, [first, second] = scored(
+        b'{"id": "a", "text": "How much are veneers?", "fields": {"has_phone": true}}\n',
+        b'{"id": 2, "activities": [{"kind": "call", "at": "2026-03-03T10:00:00Z"}]}',
+    )
+
+    assert bad == 0
+    assert (first["id"], second["id"]) == ("a", 2)
+    assert list(first) == [
+        "id",
+        "score",
+        "tier",
+        "likelihood",
+        "factors",
+        "reasons",
+        "signals",
+        "respond_by",
+        "valid_until",
+        "model",
+    ]
+    assert first["signals"]["procedures"] == ["veneers"]
+    assert first["score"] == sum(reason["points"] for reason in first["reasons"])
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (b"", "invalid_json"),
+        (b"{", "invalid_json"),
+        (b"[1]", "invalid_line"),
+        (b"\xff", "invalid_json"),
+        (b'{"id": "a", "id": "b"}', "invalid_json"),
+        (b'{"id": "a", "fields": {"web_visits": NaN}}', "invalid_json"),
+        (b'{"id": "a", "fields": {"web_visits": 1e999}}', "invalid_json"),
+        (b'{"id": "a", "text": "\\ud800"}', "invalid_json"),
+        (b"[" * 100_000, "invalid_json"),
+        (b'{"text": "no id"}', "invalid_id"),
+        (b'{"id": true}', "invalid_id"),
+        (b'{"id": "a", "txet": "marker-314"}', "unknown_key"),
+        (b'{"id": "a", "text": 5}', "invalid_text"),
+        (b'{"id": "a", "fields": []}', "invalid_field"),
+        (b'{"id": "a", "fields": {"marker-314": 1}}', "invalid_field"),
+        (b'{"id": "a", "fields": {"urgency": "marker-314"}}', "invalid_field"),
+        (b'{"id": "a", "fields": {"booked_at": "marker-314"}}', "invalid_field"),
+        (b'{"id": "a", "fields": {"booked_at": "2026-03-03T10:00:00"}}', "invalid_field"),
+        (b'{"id": "a", "fields": {"has_phone": "yes"}}', "invalid_field"),
+        (b'{"id": "a", "activities": [{"kind": "marker-314", "at": "x"}]}', "invalid_field"),
+        (b'{"id": "a", "activities": ["marker-314"]}', "invalid_activity"),
+    ],
+)
+def test_a_bad_line_is_told_without_its_values_and_the_rest_goes_on(line, code):
+    bad, [refused, good] = scored(line, b'{"id": "next", "fields": {"has_phone": true}}')
+
+    assert bad == 1
+    assert list(refused) == ["id", "error"]
+    assert refused["error"]["code"] == code
+    assert "marker-314" not in json.dumps(refused)
+    assert good["id"] == "next"
+    assert "score" in good
+
+
+def test_the_same_line_gives_the_same_bytes():
+    line = b'{"id": "a", "text": "I want to book a cleaning next week", "created_at": "2026-03-04T09:00:00Z"}'
+    written = []
+
+    score_lines([line, line], written.append, model=packaged_model(), now=NOW)
+
+    assert written[0] == written[1]
