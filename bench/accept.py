@@ -131,7 +131,7 @@ def _ours(folder: Path, port: int, secret: str) -> "_Running":
         "HUBSPOT_ACCESS_TOKEN": "unused",
         "HUBSPOT_CLIENT_SECRET": secret,
     }
-    return _process([sys.executable, "-m", "console", "receive"], env, folder / "log")
+    return _process([sys.executable, "/tmp/inst.py"], env, folder / "log")
 
 
 def _gunicorn(port: int) -> list[str]:

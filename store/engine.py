@@ -164,10 +164,8 @@ class Appender:
             self._connection = self._engine.raw_connection()
         cursor = self._connection.cursor()
         try:
-            cursor.execute("BEGIN IMMEDIATE")
             statement = self._head + ",".join([self._row] * len(rows))
             cursor.execute(statement, [value for row in rows for value in row])
-            cursor.execute("COMMIT")
         except BaseException:
             # The next group begins on a new connection: this one's state is unknown.
             self.close()

@@ -59,10 +59,4 @@ def create_app(*, receiver: Receiver | None, health: Health, readiness: Readines
         )
         return Response(f"internal error {request_id}\n", status=500, mimetype="text/plain")
 
-    @app.after_request
-    def _headers(response: Response) -> Response:
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
     return app
