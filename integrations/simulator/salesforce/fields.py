@@ -245,7 +245,7 @@ def stamp(at: datetime) -> str:
     >>> stamp(datetime(2026, 3, 2, 14, 5, 9, tzinfo=UTC))
     '2026-03-02T14:05:09.000+0000'
     """
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}+0000"
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "+0000"
 
 
 def parsed(value: object) -> datetime | None:
