@@ -143,7 +143,7 @@ class Poster:
             timeout=self._settings.timeout_s,
             allow_redirects=False,
         )
-        return answer.ok and not answer.is_redirect
+        return 200 <= answer.status_code < 300
 
 
 def retry_gap_s(attempt: int, *, speedup: float, chance: random.Random) -> float | None:
