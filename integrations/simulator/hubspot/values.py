@@ -103,6 +103,8 @@ def _bool(value: str) -> str:
 
 
 def _option(value: str, options: Collection[str], *, several: bool) -> str:
+    if value in options:
+        return value
     chosen = [part for part in value.split(";") if part] if several else [value]
     for part in chosen:
         if part not in options:

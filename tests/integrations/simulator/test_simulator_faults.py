@@ -93,7 +93,8 @@ def test_stopping_ends_a_programmed_delay(hubspot, serve):
     with serve(hubspot) as base_url:
         caller = threading.Thread(target=call, args=(base_url,))
         caller.start()
-        time.sleep(0.1)
+        while not hubspot.faults.struck:
+            time.sleep(0.01)
         started = time.monotonic()
     stopped_s = time.monotonic() - started
     caller.join()
