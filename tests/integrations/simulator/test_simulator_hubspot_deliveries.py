@@ -268,6 +268,15 @@ def test_mischief_shuffles_and_repeats_but_loses_nothing(make_hubspot, receiver,
     assert sent[:100] != sorted(sent[:100])
 
 
+def test_events_of_one_moment_share_a_request(sending, receiver):
+    hubspot = sending(batch_wait_s=0.2)
+    hubspot.create_contacts([INPUT] + [{"lastname": f"L{number}"} for number in range(20)])
+
+    assert hubspot.wait_until_idle(5)
+    assert len(receiver.requests) == 1
+    assert len(receiver.events) == 23
+
+
 def test_without_a_target_nothing_is_queued(hubspot):
     hubspot.create_contacts([INPUT])
 
