@@ -292,6 +292,12 @@ def test_activities_are_found_through_associations(hubspot, hubspot_api, recorde
     assert read[1]["results"][0]["properties"]["hs_timestamp"] == "2026-09-21T14:00:00.000Z"
 
 
+def test_unknown_path_and_method_are_refused_as_json(hubspot_api):
+    assert hubspot_api("GET", "/crm/objects/2027-03/contacts/1")[1]["status"] == "error"
+    assert hubspot_api("PUT", READ)[0] == 405
+    assert hubspot_api("PUT", READ)[1]["status"] == "error"
+
+
 def test_body_that_is_not_json_is_refused(hubspot):
     answer = hubspot.app.test_client().post(
         READ, data=b"{", headers={"Authorization": "Bearer pat-na1-simulator"}

@@ -251,6 +251,10 @@ def test_session_ends_after_its_time(salesforce, call, clock):
     assert call("GET", "limits")[0] == 401
 
 
+def test_unknown_method_is_refused_as_json(call):
+    assert call("PUT", "composite/sobjects")[1][0]["errorCode"] == "METHOD_NOT_ALLOWED"
+
+
 def test_retired_version_is_not_found(call):
     answer = call.client.get("/services/data/v40.0/limits")
 
