@@ -42,6 +42,7 @@ class Courier(Generic[Event]):
         gap_s: Seconds to wait after failed attempt n, None to give up.
         batch_size: Events in one request at most.
         concurrency: Requests in flight at most.
+        batch_wait_s: How long an event waits for others to share its request.
         mischief: Events leave out of order and some leave twice.
     """
 
@@ -54,6 +55,7 @@ class Courier(Generic[Event]):
         concurrency: int,
         counters: Counters,
         chance: random.Random,
+        batch_wait_s: float = 0.0,
         mischief: bool = False,
     ) -> None:
         self._post = post
@@ -62,6 +64,8 @@ class Courier(Generic[Event]):
         self._concurrency = concurrency
         self._counters = counters
         self._chance = chance
+        self._batch_wait_s = batch_wait_s
+        self._ripe_s = 0.0  # when the oldest pending event has waited long enough
         self._mischief = mischief
         self._changed = threading.Condition()
         self._pending: deque[Event] = deque()
@@ -77,6 +81,8 @@ class Courier(Generic[Event]):
             return
         self._counters.add("events_queued", len(events))
         with self._changed:
+            if not self._pending:
+                self._ripe_s = time.monotonic() + self._batch_wait_s
             self._pending.extend(events)
             self._changed.notify_all()
 
@@ -136,8 +142,11 @@ class Courier(Generic[Event]):
                         self._in_flight += 1
                         return heapq.heappop(self._waiting)
                 if self._pending:
-                    self._in_flight += 1
-                    return self._cut()
+                    unripe_s = self._ripe_s - now_s
+                    if unripe_s <= 0 or len(self._pending) >= self._batch_size:
+                        self._in_flight += 1
+                        return self._cut()
+                    wait_s = unripe_s if wait_s is None else min(wait_s, unripe_s)
                 self._changed.wait(wait_s)
             return None
 

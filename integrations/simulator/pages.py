@@ -98,46 +98,68 @@ def whole(value: str | float | None) -> int | None:
 def add_page(app: Flask, page: CrmPage) -> None:
     """Serve the page at `/` and take its form at `/inquiries`."""
 
-    def show(problem: str = "", status: int = 200) -> tuple[str, int]:
+    def show() -> str:
         by = request.args.get("sort", "score")
         by = by if by in _COLUMNS else "score"
         descending = request.args.get("order", "desc" if by == "score" else "asc") == "desc"
         rows = page.rows()
         now = page.now()
-        text = render_template(
+        clinical = [row for row in rows if row.tier == "clinical"]
+        return render_template(
             "records.html",
             page=page,
             rows=ordered(rows, by=by, descending=descending)[:ROWS],
-            clinical=ordered(
-                [row for row in rows if row.tier == "clinical"], by="created", descending=True
-            ),
+            clinical=ordered(clinical, by="created", descending=True),
             total=len(rows),
             columns=[(name, heading) for name, (heading, _) in _COLUMNS.items()],
             by=by,
             descending=descending,
-            refresh_s=0 if problem else REFRESH_S,
-            problem=problem,
+            refresh_s=REFRESH_S,
             counters=page.counters(),
             short=shortened,
-            words=lambda value: value.replace("_", " "),
+            words=words,
             ago=lambda at: ago(at, now),
             due=lambda at: due(at, now),
             is_late=lambda at: at is not None and at < now,
         )
-        return text, status
+
+    def ask(form: Mapping[str, str] | None = None, problem: str = "") -> str:
+        # A page of its own: the list reloads itself and would lose what is being typed.
+        return render_template(
+            "inquiry.html",
+            page=page,
+            form=form or dict.fromkeys((*_TEXT_FIELDS, *_CHOICES), ""),
+            choices=[
+                ("inquiry_type", "Type", page.inquiry_types),
+                ("insurance_status", "Insurance", page.insurance_statuses),
+                ("procedure", "Procedure", page.procedures),
+            ],
+            problem=problem,
+            words=words,
+        )
 
     def take() -> Response | tuple[str, int]:
         form = {name: request.form.get(name, "").strip() for name in (*_TEXT_FIELDS, *_CHOICES)}
         if not form["last_name"] or not form["message"]:
-            return show("A last name and a message are needed.", 400)
+            return ask(form, "A last name and a message are needed."), 400
         try:
             page.submit(form)
         except FormRefusedError as error:
-            return show(str(error), 400)
+            return ask(form, str(error)), 400
         return redirect("/", code=303)
 
     app.add_url_rule("/", "page", show)
+    app.add_url_rule("/inquiries/new", "new_inquiry", ask)
     app.add_url_rule("/inquiries", "inquiry", take, methods=["POST"])
+
+
+def words(value: str) -> str:
+    """Return a CRM value as people read it.
+
+    >>> words("not_a_lead")
+    'not a lead'
+    """
+    return value.replace("_", " ")
 
 
 def shortened(text: str) -> str:

@@ -44,7 +44,9 @@ def running(simulator: Simulator, host: str = "127.0.0.1", port: int = 0) -> Ite
         yield f"http://{host}:{server.effective_port}"
     finally:
         simulator.stop()
+        # Workers end before the sockets close: one that wakes the server later would write
+        # to a file descriptor that by then may be another file's.
+        server.task_dispatcher.shutdown(cancel_pending=True, timeout=1)
         # Sockets belong to the server's own thread, so it is that thread that closes them.
         server.trigger.pull_trigger(lambda: wasyncore.close_all(channels, ignore_all=True))
         thread.join(timeout=1.0)
-        server.task_dispatcher.shutdown(cancel_pending=True, timeout=1)

@@ -35,7 +35,11 @@ def create_app(account: Account) -> Flask:
     _add_properties(app, PropertyViews(account), calls)
     _add_account(app, account, calls)
     add_page(app, crm_page(account))
-    app.register_error_handler(404, lambda _: json_answer(404, errors.not_found().body, {}))
+    for status in (404, 405):
+        body = errors.not_found().body
+        app.register_error_handler(
+            status, lambda _, status=status, body=body: json_answer(status, body, {})
+        )
     app.wsgi_app = FaultyApplication(app.wsgi_app, account.faults)  # type: ignore[assignment, method-assign]  # Flask's own way of wrapping
     return app
 

@@ -47,6 +47,8 @@ def values_of(entry: Mapping[str, object]) -> dict[str, str]:
     properties = entry.get("properties")
     if not isinstance(properties, dict):
         raise errors.invalid_json("Some required fields were not set: [properties]")
+    if all(type(value) is str for value in properties.values()):
+        return properties
     values: dict[str, str] = {}
     for name, value in properties.items():
         if isinstance(value, str):

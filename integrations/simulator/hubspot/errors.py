@@ -32,6 +32,8 @@ def _error(status: int, message: str, category: str, **more: object) -> ApiError
         **more,
         "category": category,
     }
+    if "subCategory" in body:
+        body["subCategory"] = body.pop("subCategory")  # stands last
     return ApiError(status, body)
 
 

@@ -40,6 +40,7 @@ class EventMaker:
         self._settings = settings
         self._now = now
         self._chance = chance
+        self._watched = frozenset(settings.subscribed_properties)
         named = [("propertyChange", name) for name in settings.subscribed_properties]
         plain = [(event, "") for event in settings.subscribed_events]
         self._subscriptions = {
@@ -56,8 +57,10 @@ class EventMaker:
         at = int(self._now().timestamp() * 1000)
         made: list[Event] = []
         if event in ("creation", "propertyChange"):
-            for name, value in changed.items():
+            # Most writes are scores, to which nobody subscribes: one set operation tells.
+            for name in [] if self._watched.isdisjoint(changed) else changed:
                 if subscription := self._subscriptions.get(("propertyChange", name)):
+                    value = changed[name]
                     more: Event = {"propertyName": name, "propertyValue": value}
                     made.append(
                         self._event(
@@ -143,7 +146,7 @@ class Poster:
             timeout=self._settings.timeout_s,
             allow_redirects=False,
         )
-        return answer.ok and not answer.is_redirect
+        return 200 <= answer.status_code < 300
 
 
 def retry_gap_s(attempt: int, *, speedup: float, chance: random.Random) -> float | None:

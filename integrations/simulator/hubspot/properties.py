@@ -43,6 +43,7 @@ class Catalog:
         self._groups: dict[str, dict[str, object]] = {}
         self.checks: dict[str, Check] = {}  #: Of every live property.
         self.read_only: set[str] = set()
+        self._writable: dict[str, Check] = {}  # by the API
         for name, label in groups.items():
             self._groups[name] = _group(name, label, -1)
         for definition in definitions:
@@ -62,7 +63,13 @@ class Catalog:
         Raises:
             ApiError: 400 that lists every value the account does not take.
         """
-        kept: dict[str, str] = {}
+        checks = self._writable if by_api else self.checks
+        try:
+            return {name: checks[name](value) if value else "" for name, value in values.items()}
+        except (KeyError, InvalidValueError):
+            raise errors.invalid_values(self._problems(values, by_api=by_api)) from None
+
+    def _problems(self, values: Mapping[str, str], *, by_api: bool) -> list[dict[str, object]]:
         problems: list[dict[str, object]] = []
         for name, value in values.items():
             check = self.checks.get(name)
@@ -73,17 +80,13 @@ class Catalog:
             elif by_api and name in self.read_only:
                 text = f'"{name}" is a read only property; its value cannot be set.'
                 problems.append(_problem(name, text, "READ_ONLY_VALUE"))
-            elif value == "":
-                kept[name] = value
-            else:
+            elif value:
                 try:
-                    kept[name] = check(value)
+                    check(value)
                 except InvalidValueError as error:
                     problem = _problem(name, error.message, error.code)
                     problems.append({**problem, "localizedErrorMessage": error.message})
-        if problems:
-            raise errors.invalid_values(problems)
-        return kept
+        return problems
 
     def listed(self, *, archived: bool) -> list[Definition]:
         """Return all definitions, live or archived."""
@@ -155,7 +158,7 @@ class Catalog:
         definition = self.get(name)
         if definition["hubspotDefined"]:
             raise errors.invalid(f"Property '{name}' is HubSpot defined and can't be archived.")
-        del self._live[name], self.checks[name]
+        del self._live[name], self.checks[name], self._writable[name]
         self._archived[name] = {**definition, "archived": True, "archivedAt": at}
 
     def groups(self) -> list[dict[str, object]]:
@@ -211,6 +214,8 @@ class Catalog:
         modification = definition["modificationMetadata"]
         if isinstance(modification, dict) and modification["readOnlyValue"]:
             self.read_only.add(name)
+        else:
+            self._writable[name] = self.checks[name]
 
 
 def _options(given: object) -> list[dict[str, object]]:

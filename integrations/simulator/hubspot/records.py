@@ -113,8 +113,8 @@ class Contacts:
 
     def update(self, record: Record, values: Mapping[str, str], *, source: str) -> None:
         """Write already checked values; only those that differ count as a change."""
-        before = record.values
-        changed = {name: value for name, value in values.items() if before.get(name, "") != value}
+        before = record.values.get
+        changed = {name: value for name, value in values.items() if before(name, "") != value}
         stamp = iso(self.now())
         record.updated_at = record.values["lastmodifieddate"] = stamp
         if changed:

@@ -59,6 +59,7 @@ class HubSpotSettings:
     required_on_write: tuple[str, ...] = ()  #: An admin's rule, kept from 2026-09 on.
     timeout_s: float = 5.0  #: Of one delivery.
     concurrency: int = 10  #: Deliveries in flight.
+    batch_wait_s: float = 0.01  #: How long an event waits for others to share its request.
     retry_speedup: float = 1.0  #: The day of retries takes 24 h / this.
     mischief: bool = False  #: Deliveries out of order, some of them twice.
     seed: int = 1

@@ -88,6 +88,7 @@ class HubSpotSimulator:
             concurrency=settings.concurrency,
             counters=counts,
             chance=chance,
+            batch_wait_s=settings.batch_wait_s,
             mischief=settings.mischief,
         )
         self.app: Flask = create_app(self._account)

@@ -7,6 +7,7 @@ docs "Properties"; error codes as in public logs (see `errors.py`).
 import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 #: Longest text. Source: HubSpot docs "Properties".
 TEXT_LIMIT = 65_536
@@ -37,7 +38,12 @@ def check_for(definition: Mapping[str, object], options: Collection[str]) -> Che
     if kind == "enumeration":
         several = definition["fieldType"] == "checkbox"
         return lambda value: _option(value, options, several=several)
-    plain = {"number": _number, "datetime": _datetime, "date": _date, "bool": _bool}
+    plain: dict[str, Check] = {
+        "number": _number,
+        "datetime": _datetime,
+        "date": _date,
+        "bool": _bool,
+    }
     return plain.get(kind, _text)
 
 
@@ -47,7 +53,7 @@ def iso(at: datetime) -> str:
     >>> iso(datetime(2026, 9, 21, 14, 13, 20, tzinfo=UTC))
     '2026-09-21T14:13:20.000Z'
     """
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def instant(value: str) -> datetime | None:
@@ -66,12 +72,14 @@ def instant(value: str) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
+@lru_cache(maxsize=1024)
 def _number(value: str) -> str:
     if not _NUMBER.fullmatch(value):
         raise InvalidValueError(f"{value} was not a valid number.", "INVALID_DOUBLE")
     return value
 
 
+@lru_cache(maxsize=1024)  # a batch tends to carry the same few instants
 def _datetime(value: str) -> str:
     at = instant(value)
     if at is None:
@@ -95,6 +103,8 @@ def _bool(value: str) -> str:
 
 
 def _option(value: str, options: Collection[str], *, several: bool) -> str:
+    if value in options:
+        return value
     chosen = [part for part in value.split(";") if part] if several else [value]
     for part in chosen:
         if part not in options:

@@ -84,6 +84,8 @@ def create_app(org: Org) -> Flask:
         )
         app.add_url_rule(f"{rule}/", f"{endpoint}/", app.view_functions[endpoint], methods=methods)
     add_page(app, crm_page(org))
+    refused = [{"errorCode": "METHOD_NOT_ALLOWED", "message": "HTTP Method not allowed"}]
+    app.register_error_handler(405, lambda _: json_answer(405, refused, {}))
     app.register_error_handler(404, lambda _: json_answer(404, not_found().body, {}))
     app.wsgi_app = FaultyApplication(app.wsgi_app, org.faults)  # type: ignore[assignment, method-assign]  # Flask's own way of wrapping
     return app

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from integrations.simulator.salesforce.errors import RecordError, unparsable
 
@@ -208,10 +209,16 @@ def _boolean(field: Field, value: object) -> bool:
 
 
 def _datetime(field: Field, value: object) -> str:
-    at = parsed(value)
-    if at is None:
+    kept = _kept_instant(value) if isinstance(value, str) else None
+    if kept is None:
         raise _wrong_type(field, value)
-    return stamp(at)
+    return kept
+
+
+@lru_cache(maxsize=1024)  # a batch tends to carry the same few instants
+def _kept_instant(value: str) -> str | None:
+    at = parsed(value)
+    return None if at is None else stamp(at)
 
 
 def _date(field: Field, value: object) -> str:
@@ -245,7 +252,7 @@ def stamp(at: datetime) -> str:
     >>> stamp(datetime(2026, 3, 2, 14, 5, 9, tzinfo=UTC))
     '2026-03-02T14:05:09.000+0000'
     """
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}+0000"
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "+0000"
 
 
 def parsed(value: object) -> datetime | None:

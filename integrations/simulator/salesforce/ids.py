@@ -4,6 +4,7 @@ Source: reference salesforce.md section 1.1; `samples/ids.json` holds checked ex
 """
 
 import re
+from functools import lru_cache
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
@@ -21,6 +22,7 @@ NOTIFICATION = "04l"
 LOCATOR = "01g"
 
 
+@lru_cache(maxsize=100_000)  # every call names records by id
 def full_id(short: str) -> str:
     """Return the 18-character form of a 15-character id.
 

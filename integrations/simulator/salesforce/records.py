@@ -12,6 +12,7 @@ from integrations.simulator.salesforce.ids import PREFIXES, numbered_id, short_i
 from integrations.simulator.salesforce.settings import SalesforceSettings
 
 Values = dict[str, object]
+_NAME_PARTS = frozenset({"FirstName", "LastName"})
 
 #: Called as `emit(object, short id, names of changed fields)`; no names: created.
 Emit = Callable[[str, str, frozenset[str]], None]
@@ -114,7 +115,8 @@ class Records:
         record.update(values)
         record["LastModifiedDate"] = record["SystemModstamp"] = stamp(self._now())
         if changed:
-            _name(record)
+            if not changed.isdisjoint(_NAME_PARTS):
+                _name(record)
             self._emit(entity, str(record["Id"])[:15], changed)
 
     def delete(self, record: Values) -> None:

@@ -64,6 +64,7 @@ class SalesforceSettings:
     assigned_owner_id: str = "0058d000000OwnBAAW"  #: Whom the assignment rules give Leads to.
     timeout_s: float = 60.0
     concurrency: int = 5  #: Messages in flight for each object.
+    batch_wait_s: float = 0.01  #: How long an event waits for others to share its request.
     retry_speedup: float = 1.0  #: The day of retries takes 24 h / this.
     mischief: bool = False  #: Messages out of order, some of them twice.
     seed: int = 1

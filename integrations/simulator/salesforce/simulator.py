@@ -13,6 +13,7 @@ an event is a notification.
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -83,6 +84,7 @@ class SalesforceSimulator:
                 concurrency=settings.concurrency,
                 counters=counts,
                 chance=chance,
+                batch_wait_s=settings.batch_wait_s,
                 mischief=settings.mischief,
             )
         self.app: Flask = create_app(self._org)
@@ -120,7 +122,11 @@ class SalesforceSimulator:
 
     def wait_until_idle(self, timeout_s: float) -> bool:
         """Wait until every message is acknowledged or dropped; False on timeout."""
-        return all(courier.wait_until_idle(timeout_s) for courier in self._couriers.values())
+        deadline = time.monotonic() + timeout_s
+        return all(
+            courier.wait_until_idle(max(0.0, deadline - time.monotonic()))
+            for courier in self._couriers.values()
+        )
 
     def create_leads(self, leads: Iterable[Mapping[str, object]]) -> list[str]:
         """Add Leads as a person or form does, fields only Salesforce sets included.

@@ -13,6 +13,8 @@ from integrations.simulator.salesforce.records import Records, Values
 LIMIT = 200
 CHUNK_LIMIT = 10
 
+_NOT_FIELDS = frozenset({"id", "Id", "attributes"})
+
 _ROLLED_BACK = (
     "Record rolled back because not all records were valid and the request was using AllOrNone "
     "header"
@@ -88,9 +90,7 @@ def _prepared(records: Records, entry: Mapping[str, object]) -> tuple[str, Value
     entity = _type_of(entry)
     if entity not in PREFIXES:
         raise RecordError("INVALID_TYPE", f"sObject type '{entity}' is not supported.")
-    given = {
-        name: value for name, value in entry.items() if name.lower() not in ("id", "attributes")
-    }
+    given = {name: value for name, value in entry.items() if name not in _NOT_FIELDS}
     record = to_update(records, entity, entry.get("id", entry.get("Id")))
     return entity, record, records.prepared(entity, record, given, by_api=True)
 
