@@ -29,11 +29,24 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+# These two show nothing of a wrong value: it may be the secret itself, put in the wrong place.
+def _variable(value: Any) -> Any:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+        raise ValueError("must be the name of an environment variable, not the secret itself")
+    return value
+
+
+def _file(value: Any) -> Any:
+    if not isinstance(value, str) or not value or "\0" in value or "\n" in value:
+        raise ValueError("must be the path of a file, not the secret itself")
+    return value
+
+
 class SecretRef(_Table):
     """Where a secret is kept: an environment variable or a file. Never the secret itself."""
 
-    env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    file: str | None = None
+    env: Annotated[str | None, BeforeValidator(_variable)] = None
+    file: Annotated[str | None, BeforeValidator(_file)] = None
 
     @model_validator(mode="after")
     def _one_place(self) -> "SecretRef":
@@ -43,7 +56,7 @@ class SecretRef(_Table):
 
 
 def _no_plain_secret(value: Any) -> Any:
-    if isinstance(value, str):
+    if not isinstance(value, Mapping | SecretRef):
         raise ValueError(  # noqa: TRY004  pydantic collects ValueErrors only
             'a secret does not belong into this file; write { env = "NAME" } or { file = "/path" }'
         )

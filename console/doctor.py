@@ -63,6 +63,9 @@ def _store_findings(loaded: Configuration) -> list[Finding]:
         return [*findings, Finding("database and key", ok=False, detail=str(error))]
     faults = check_integrity(store.databases)
     findings.append(Finding("database", ok=not faults, detail="; ".join(faults[:3])))
+    opens = store.leads.opens()
+    advice = "" if opens else "another key sealed what is stored; put the right one back"
+    findings.append(Finding("master key opens the database", ok=opens, detail=advice))
     if loaded.settings.master_key is None:
         key_folder = loaded.settings.master_key_file.resolve().parent
         data_folder = loaded.settings.database_folder

@@ -18,13 +18,20 @@ def start_files(*, force: bool) -> int:
     except ConfigError as error:
         click.echo(str(error), err=True)
         return USAGE
-    code = _write_practice(settings.practice_file, force=force)
     key_file = settings.master_key_file
+    try:
+        code = _write_practice(settings.practice_file, force=force)
+    except OSError as error:
+        click.echo(f"{settings.practice_file}: cannot be written: {error.strerror}", err=True)
+        return USAGE
     try:
         new_key_file(key_file)
         click.echo(f"made    {key_file}: keep a copy in a safe place, apart from the database")
     except FileExistsError:
         click.echo(f"kept    {key_file}: a key is never replaced")
+    except OSError as error:
+        click.echo(f"{key_file}: cannot be written: {error.strerror}", err=True)
+        return USAGE
     click.echo("next    edit practice.toml, set the secrets it names, then run: leadscore doctor")
     return code
 

@@ -11,6 +11,9 @@ IntegrationError
         └── AccessError         token, scope or permission: the account stops until a person acts
 """
 
+#: However long the CRM asks us to wait, we look again after an hour. Source: S27.
+LONGEST_RETRY_AFTER_S = 3600.0
+
 
 class IntegrationError(Exception):
     """The root of this tree. Its text holds codes, field names and counts, never a value."""
@@ -48,7 +51,7 @@ class RateLimitedError(TransientCrmError):
     """The CRM asks us to wait `retry_after_s` seconds."""
 
     def __init__(self, code: str, *, retry_after_s: float) -> None:
-        self.retry_after_s = retry_after_s
+        self.retry_after_s = min(retry_after_s, LONGEST_RETRY_AFTER_S)
         super().__init__(code)
 
 

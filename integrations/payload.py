@@ -58,8 +58,9 @@ def _refuse_depth(text: str) -> None:
             depth -= 1
 
 
-#: A whole string, or a bracket. An unclosed string ends the scan: the parser refuses it.
-_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|[\[\]{}]', re.DOTALL)
+#: A whole string, or a bracket. An unclosed string, also one that ends in half an escape, takes
+#: the rest of the text: the parser refuses it. Possessive, so that no text takes more than one pass.
+_STRUCTURE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ The only place where the dialects differ.
 """
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pysqlite3 import dbapi2 as current_sqlite
 from sqlalchemy import Engine, PoolProxiedConnection, Table, create_engine, event, make_url
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, Connection
+from sqlalchemy.exc import DatabaseError
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +101,10 @@ def open_databases(database_url: str) -> Databases:
     try:
         _upgrade(databases.inbox, "inbox")
         _upgrade(databases.ledger, "ledger")
+    except DatabaseError as error:
+        databases.close()
+        # SQLite's own words name no value here, and say which it is: locked, full, no database.
+        raise StoreError(f"{url.database}: cannot be opened: {error.orig}") from None
     except BaseException:
         databases.close()
         raise
@@ -132,8 +138,17 @@ def _sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
         # A transaction that turns writer half-way fails at once when another one writes (S23).
-        reads = connection.get_execution_options().get("reads_only", False)
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+        options = connection.get_execution_options()
+        busy_ms = options.get("busy_ms", BUSY_TIMEOUT_MS)
+        if busy_ms != BUSY_TIMEOUT_MS:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={busy_ms}")
+        try:
+            connection.exec_driver_sql(
+                "BEGIN" if options.get("reads_only", False) else "BEGIN IMMEDIATE"
+            )
+        finally:
+            if busy_ms != BUSY_TIMEOUT_MS:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
     return engine
 
@@ -141,6 +156,11 @@ def _sqlite(url: URL) -> Engine:
 def reading(engine: Engine) -> Engine:
     """Return `engine` for transactions that only read: they wait for no writer."""
     return engine.execution_options(reads_only=True)
+
+
+def impatient(engine: Engine, timeout_s: float) -> Engine:
+    """Return `engine` for transactions that wait at most `timeout_s` for another writer."""
+    return engine.execution_options(busy_ms=max(0, int(timeout_s * 1000)))
 
 
 class Appender:
@@ -154,16 +174,26 @@ class Appender:
     def __init__(self, engine: Engine, table: Table, columns: Sequence[str]) -> None:
         self._engine = engine
         self._connection: PoolProxiedConnection | None = None
+        self._busy_ms = BUSY_TIMEOUT_MS
         # Names of ours, never a value: values are bound.
         self._head = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES "  # noqa: S608
         self._row = f"({', '.join('?' * len(columns))})"
 
-    def __call__(self, rows: Sequence[tuple[object, ...]]) -> None:
-        """Commit all rows or none. Not for two threads at once."""
+    def __call__(self, rows: Sequence[tuple[object, ...]], timeout_s: float) -> None:
+        """Commit all rows or none, waiting `timeout_s` for another writer.
+
+        Not for two threads at once.
+        """
         if self._connection is None:
             self._connection = self._engine.raw_connection()
+            self._busy_ms = BUSY_TIMEOUT_MS
         cursor = self._connection.cursor()
+        # In half seconds, so that a busy receiver need not set it for each commit.
+        busy_ms = min(math.ceil(timeout_s * 2) * 500, BUSY_TIMEOUT_MS)
         try:
+            if busy_ms != self._busy_ms:
+                cursor.execute(f"PRAGMA busy_timeout={busy_ms}")
+                self._busy_ms = busy_ms
             statement = self._head + ",".join([self._row] * len(rows))
             cursor.execute(statement, [value for row in rows for value in row])
         except BaseException:

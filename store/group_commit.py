@@ -5,6 +5,7 @@ the first of those who came meanwhile. Alone, a thread pays no more than its own
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -33,12 +34,13 @@ class GroupCommit(Generic[Row]):
     """Hands rows of many threads to one `commit` at a time."""
 
     def __init__(
-        self, commit: Callable[[Sequence[Row]], None], *, failures: type[Exception]
+        self, commit: Callable[[Sequence[Row], float], None], *, failures: type[Exception]
     ) -> None:
         """Take what stores a group.
 
         Args:
-            commit: Stores all rows durably, or none and raises.
+            commit: Stores all rows durably, or none and raises. Its second argument is how many
+                seconds it may wait for the database: what is left of its leader's own time.
             failures: What `commit` raises when it fails.
         """
         self._commit = commit
@@ -49,6 +51,7 @@ class GroupCommit(Generic[Row]):
 
     def store(self, row: Row, timeout_s: float) -> None:
         """Return when `row` is committed. Raises: NotStoredError."""
+        ends = time.monotonic() + timeout_s
         ticket = _Ticket(row)
         with self._lock:
             self._waiting.append(ticket)
@@ -62,15 +65,15 @@ class GroupCommit(Generic[Row]):
                         self._waiting.remove(ticket)
                     raise NotStoredError("busy")
         if ticket.is_leader:
-            self._lead()
+            self._lead(max(0.0, ends - time.monotonic()))
         if not ticket.is_stored:
             raise NotStoredError("the commit failed")
 
-    def _lead(self) -> None:
+    def _lead(self, timeout_s: float) -> None:
         with self._lock:
             group, self._waiting = self._waiting[:MAX_ROWS], self._waiting[MAX_ROWS:]
         try:
-            self._commit([ticket.row for ticket in group])
+            self._commit([ticket.row for ticket in group], timeout_s)
         except self._failures:
             pass  # each thread of the group says so to its own caller
         else:

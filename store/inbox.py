@@ -4,8 +4,10 @@ Appending is the hot path. Requests that wait at the same time share one commit,
 hundred events costs one row.
 """
 
+import logging
 import os
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,9 +16,11 @@ from sqlalchemy import Engine, bindparam, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from store import schema
-from store.engine import Appender, reading
+from store.engine import Appender, impatient, reading
 from store.group_commit import GroupCommit, NotStoredError
 from store.vault import MAX_USES, Cell, DataKey, Vault, VaultError
+
+log = logging.getLogger(__name__)
 
 #: Source: SECURITY-REQUIREMENTS S21.
 STORE_TIMEOUT_S = 3.0
@@ -24,6 +28,9 @@ STORE_TIMEOUT_S = 3.0
 #: Seals counted ahead in one write, so that counting costs nothing: at most this many of a key's
 #: uses are given up at a restart.
 _COUNT_AHEAD = 2**14
+
+#: Why a delivery is in quarantine that may open again: its master key is not here (S53).
+KEY_MISSING = "key_missing"
 
 _table = schema.delivery
 _keys = schema.delivery_key
@@ -35,13 +42,14 @@ class InboxError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingDelivery:
-    """A delivery to unpack. `body` is None when it does not open."""
+    """A delivery to unpack. `body` is None when it does not open; `fault` says why."""
 
     account_id: str
     id: str
     kind: str
     received_at: datetime
     body: bytes | None = field(repr=False)
+    fault: str = ""  #: `key_missing`, or `changed` for a body that is not what was sealed.
 
 
 def new_delivery_id(at: datetime) -> str:
@@ -52,7 +60,27 @@ def new_delivery_id(at: datetime) -> str:
 class Inbox:
     """Appends, takes and marks deliveries. Thread-safe."""
 
-    def __init__(self, engine: Engine, vault: Vault) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        vault: Vault,
+        *,
+        timeout_s: float = STORE_TIMEOUT_S,
+        max_uses: int = MAX_USES,
+        count_ahead: int = _COUNT_AHEAD,
+    ) -> None:
+        """Take the inbox database and what seals.
+
+        Args:
+            engine: The inbox database.
+            vault: Seals and opens.
+            timeout_s: A delivery that is not stored in this time is given back to its sender.
+            max_uses: Bodies sealed under one key at most (S49).
+            count_ahead: Uses counted in one write.
+        """
+        self._timeout_s = timeout_s
+        self._max_uses = max_uses
+        self._count_ahead = count_ahead
         self._engine = engine
         self._vault = vault
         self._append_rows = Appender(engine, _table, _APPENDED)
@@ -67,46 +95,57 @@ class Inbox:
         Raises:
             InboxError: not stored within 3 s.
         """
+        ends = time.monotonic() + self._timeout_s
         delivery_id = new_delivery_id(at)
         try:
-            sealed = self._key_for(account_id, at).seal(body, _body_cell(account_id, delivery_id))
+            key = self._key_for(account_id, at, ends)
+            sealed = key.seal(body, _body_cell(account_id, delivery_id))
         except SQLAlchemyError as error:
             raise InboxError(type(error).__name__) from None
         keyed_hash = self._vault.keyed_hash("delivery", account_id, body)
         row = (account_id, delivery_id, schema.microseconds(at), kind, keyed_hash, sealed)
         try:
-            self._group.store(row, STORE_TIMEOUT_S)
+            self._group.store(row, ends - time.monotonic())
         except NotStoredError as error:
             raise InboxError(str(error)) from None
         return delivery_id
 
-    def _key_for(self, account_id: str, at: datetime) -> DataKey:
+    def _key_for(self, account_id: str, at: datetime, ends: float) -> DataKey:
         """Return the account's sealing key, counting this use (S49)."""
-        with self._sealing_lock:
+        # One thread counts ahead while the others wait: their time counts, too.
+        if not self._sealing_lock.acquire(timeout=max(0.0, ends - time.monotonic())):
+            raise InboxError("busy")
+        try:
             held = self._sealing.get(account_id)
             if held is None or held.left == 0:
-                held = self._reserve(account_id, at)
+                held = self._reserve(account_id, at, ends - time.monotonic())
                 self._sealing[account_id] = held
             held.left -= 1
             return held.key
+        finally:
+            self._sealing_lock.release()
 
-    def _reserve(self, account_id: str, at: datetime) -> "_SealingKey":
-        """Count uses ahead for the account's newest key, or make a new key when it is worn."""
-        with self._engine.begin() as connection:
+    def _reserve(self, account_id: str, at: datetime, timeout_s: float) -> "_SealingKey":
+        """Count uses ahead for the account's newest key, or make a new key when it is worn.
+
+        Also when it does not unwrap: under another master key deliveries are still stored (S53).
+        """
+        ahead = self._count_ahead
+        with impatient(self._engine, timeout_s).begin() as connection:
             row = connection.execute(
                 select(_keys.c.number, _keys.c.wrapped_key, _keys.c.uses)
                 .where(_keys.c.account_id == account_id)
                 .order_by(_keys.c.number.desc())
                 .limit(1)
             ).first()
-            if row is not None and row.uses + _COUNT_AHEAD <= MAX_USES:
-                key = self._vault.unwrap(row.wrapped_key, _key_cell(account_id, row.number))
+            newest = None if row is None else self._unwrap(account_id, row.number, row.wrapped_key)
+            if row is not None and newest is not None and row.uses + ahead <= self._max_uses:
                 connection.execute(
                     update(_keys)
                     .where(_keys.c.account_id == account_id, _keys.c.number == row.number)
-                    .values(uses=row.uses + _COUNT_AHEAD)
+                    .values(uses=row.uses + ahead)
                 )
-                return _SealingKey(key, _COUNT_AHEAD)
+                return _SealingKey(newest, ahead)
             number = 1 if row is None else row.number + 1
             key, wrapped = self._vault.new_key(_key_cell(account_id, number))
             connection.execute(
@@ -114,11 +153,21 @@ class Inbox:
                     account_id=account_id,
                     number=number,
                     wrapped_key=wrapped,
-                    uses=_COUNT_AHEAD,
+                    uses=ahead,
                     created_at=at,
                 )
             )
-            return _SealingKey(key, _COUNT_AHEAD)
+            return _SealingKey(key, ahead)
+
+    def _unwrap(self, account_id: str, number: int, wrapped: bytes) -> DataKey | None:
+        """Return a delivery key, or None when its master key is not here."""
+        try:
+            return self._vault.unwrap(wrapped, _key_cell(account_id, number))
+        except VaultError:
+            log.error(  # noqa: TRY400  the class says all
+                "delivery_key.does_not_open", extra={"account": account_id, "version": number}
+            )
+            return None
 
     def waiting(self, limit: int) -> list[WaitingDelivery]:
         """Return the oldest deliveries that wait to be unpacked, opened."""
@@ -135,35 +184,43 @@ class Inbox:
                 .order_by(_table.c.id)
                 .limit(limit)
             ).all()
-        return [
-            WaitingDelivery(
+        found = []
+        for row in rows:
+            body, fault = self._open(row.account_id, row.id, row.sealed_body)
+            item = WaitingDelivery(
                 account_id=row.account_id,
                 id=row.id,
                 kind=row.kind,
                 received_at=row.received_at,
-                body=self._open(row.account_id, row.id, row.sealed_body),
+                body=body,
+                fault=fault,
             )
-            for row in rows
-        ]
+            found.append(item)
+        return found
 
-    def _open(self, account_id: str, delivery_id: str, sealed: bytes) -> bytes | None:
-        key = self._opening.get((account_id, sealed[2:10]))
+    def _open(self, account_id: str, delivery_id: str, sealed: bytes) -> tuple[bytes | None, str]:
+        """Return a body, or None and why it does not open."""
+        name = (account_id, sealed[2:10])
+        if name not in self._opening:
+            self._load_opening_keys(account_id)
+        key = self._opening.get(name)
+        if key is None:
+            return None, KEY_MISSING
         try:
-            if key is None:
-                self._load_opening_keys(account_id)
-                key = self._opening[(account_id, sealed[2:10])]
-            return key.open(sealed, _body_cell(account_id, delivery_id))
-        except (VaultError, KeyError):
-            return None
+            return key.open(sealed, _body_cell(account_id, delivery_id)), ""
+        except VaultError:
+            return None, "changed"
 
     def _load_opening_keys(self, account_id: str) -> None:
+        """Unwrap all keys of an account; one that does not open must not hide the others."""
         with reading(self._engine).connect() as connection:
             rows = connection.execute(
                 select(_keys.c.number, _keys.c.wrapped_key).where(_keys.c.account_id == account_id)
             ).all()
         for row in rows:
-            key = self._vault.unwrap(row.wrapped_key, _key_cell(account_id, row.number))
-            self._opening[(account_id, key.key_id)] = key
+            key = self._unwrap(account_id, row.number, row.wrapped_key)
+            if key is not None:
+                self._opening[(account_id, key.key_id)] = key
 
     def mark_unpacked(self, deliveries: Sequence[WaitingDelivery]) -> None:
         """Mark deliveries whose records are all marked due. Safe to repeat."""
@@ -172,6 +229,19 @@ class Inbox:
     def quarantine(self, item: WaitingDelivery, error_code: str) -> None:
         """Keep a delivery that cannot be read, sealed as it came, for a person to look at (S16)."""
         self._mark([(item, schema.QUARANTINED, error_code)])
+
+    def look_again(self) -> int:
+        """Let what no key opened wait again, and return how many; for a start (S53).
+
+        A key that was missing may be back. What still does not open is put aside again.
+        """
+        with self._engine.begin() as connection:
+            found = connection.execute(
+                update(_table)
+                .where(_table.c.state == schema.QUARANTINED, _table.c.error_code == KEY_MISSING)
+                .values(state=schema.WAITING, error_code=None)
+            )
+        return found.rowcount
 
     def _mark(self, marks: Sequence[tuple[WaitingDelivery, int, str | None]]) -> None:
         if not marks:
@@ -206,7 +276,7 @@ class Inbox:
     def check_writable(self) -> None:
         """Do nothing, durably. Raises: InboxError when a delivery could not be stored now."""
         try:
-            with self._engine.begin() as connection:
+            with impatient(self._engine, self._timeout_s).begin() as connection:
                 connection.exec_driver_sql("PRAGMA user_version")
         except SQLAlchemyError as error:
             raise InboxError(type(error).__name__) from None

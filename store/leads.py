@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Engine, delete, insert, select, update
 
 from store import accounts, dead_letters, due, schema
 from store.accounts import Lease
 from store.due import Claim, Retry
 from store.engine import insert_into, reading
-from store.vault import MAX_USES, Cell, DataKey, Vault
+from store.vault import MAX_USES, Cell, DataKey, Vault, VaultError
 
 _table = schema.lead
 _history = schema.score_history
@@ -33,6 +33,7 @@ class LeadState:
     written_hash: bytes | None
     wrapped_key: bytes = field(repr=False)
     key_uses: int
+    key: DataKey | None  #: None when its master key is not here: the row must stay as it is (S53).
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,8 @@ class Batch:
 class Leads:
     """The lead table and the score history."""
 
-    def __init__(self, engine: Engine, vault: Vault) -> None:
+    def __init__(self, engine: Engine, vault: Vault, *, max_uses: int = MAX_USES) -> None:
+        self._max_uses = max_uses
         self._engine = engine
         self._vault = vault
 
@@ -91,10 +93,58 @@ class Leads:
             ).all()
         return {
             row.record_id: LeadState(
-                row.score, row.tier, row.written_hash, row.wrapped_key, row.key_uses
+                row.score,
+                row.tier,
+                row.written_hash,
+                row.wrapped_key,
+                row.key_uses,
+                self._unwrapped(account_id, object_type, row.record_id, row.wrapped_key),
             )
             for row in rows
         }
+
+    def _unwrapped(
+        self, account_id: str, object_type: str, record_id: str, wrapped: bytes
+    ) -> DataKey | None:
+        cell = Cell(account_id, "lead", "wrapped_key", f"{object_type}:{record_id}")
+        try:
+            return self._vault.unwrap(wrapped, cell)
+        except VaultError:
+            return None
+
+    def opens(self) -> bool:
+        """Tell whether what was stored opens with our master keys, by a look at one row (S53)."""
+        with reading(self._engine).connect() as connection:
+            row = connection.execute(
+                select(
+                    _table.c.account_id,
+                    _table.c.object_type,
+                    _table.c.record_id,
+                    _table.c.wrapped_key,
+                ).limit(1)
+            ).first()
+        return row is None or self._unwrapped(*row) is not None
+
+    def expect_write(self, lease: Lease, object_type: str, ids: Sequence[str]) -> None:
+        """Forget what the CRM holds of `ids`, which are about to be written.
+
+        Whatever becomes of the call, or of this process, a score that went out is not mistaken for
+        the one before it: the next look writes again (I3).
+
+        Raises:
+            LeaseLostError: another worker has the account; nothing must be written.
+        """
+        with self._engine.begin() as connection:
+            accounts.require(connection, lease)
+            connection.execute(
+                update(_table)
+                .where(
+                    _table.c.account_id == lease.account_id,
+                    _table.c.object_type == object_type,
+                    _table.c.record_id.in_(ids),
+                )
+                .values(written_hash=None)
+            )
 
     def hash_written(self, account_id: str, content: bytes) -> bytes:
         """Return a keyed hash of what is written to the CRM: a score alone is easily guessed."""
@@ -210,11 +260,13 @@ class Leads:
     ) -> tuple[DataKey, bytes, int]:
         """Return the record's data key, its wrapped form and how often it sealed (S49)."""
         cell = Cell(account_id, "lead", "wrapped_key", row_name)
-        if state is None or state.key_uses + _SEALS_A_SAVE > MAX_USES:
+        if state is not None and state.key is None:
+            raise VaultError("lead: its key does not open; it must not be overwritten")
+        if state is None or state.key is None or state.key_uses + _SEALS_A_SAVE > self._max_uses:
             # A worn key's history becomes unreadable with it: 350,000 savings of one record.
             key, wrapped = self._vault.new_key(cell)
             return key, wrapped, 0
-        return self._vault.unwrap(state.wrapped_key, cell), state.wrapped_key, state.key_uses
+        return state.key, state.wrapped_key, state.key_uses
 
     def facts(self, account_id: str, object_type: str, record_id: str) -> bytes | None:
         """Return a record's opened facts, or None when it is not known."""

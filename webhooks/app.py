@@ -5,12 +5,12 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from config.logs import fault_of
 from webhooks.health import Health
-from webhooks.receiver import Receiver
+from webhooks.receiver import RETRY_AFTER_S, Receiver
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,11 @@ def create_app(*, receiver: Receiver | None, health: Health, readiness: Readines
         log.error(
             "request.failed", extra={"request_id": request_id, "error": kind, "place": place}
         )
-        return Response(f"internal error {request_id}\n", status=500, mimetype="text/plain")
+        answer = Response(f"internal error {request_id}\n", status=500, mimetype="text/plain")
+        if request.blueprint == "webhooks":
+            # Not stored, so not acknowledged: the CRM shall send it again (S21).
+            answer.status_code = 503
+            answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+        return answer
 
     return app

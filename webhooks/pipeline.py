@@ -105,9 +105,14 @@ class Pipeline:
         gone = [claim for claim in claims if claim.record_id not in found.records]
         scored: list[_Scored] = []
         poison: list[Claim] = []
+        locked: list[Claim] = []
         for claim in claims:
             record = found.records.get(claim.record_id)
             if record is None:
+                continue
+            state = states.get(claim.record_id)
+            if state is not None and state.key is None:
+                locked.append(claim)  # never overwritten: its master key may come back (S53)
                 continue
             try:
                 scored.append(self._score(work, claim, record, states, now))
@@ -118,12 +123,13 @@ class Pipeline:
                     extra={"account": work.name, "record_id": claim.record_id},
                 )
                 poison.append(claim)
-        outcome = self._write(work, object_type, scored)
+        outcome = self._write(work, lease, object_type, scored)
         batch = self._batch(
             object_type,
             scored=scored,
             gone=gone,
             poison=poison,
+            locked=locked,
             outcome=outcome,
             states=states,
             now=now,
@@ -168,13 +174,18 @@ class Pipeline:
             is_new=state is None or state.written_hash != digest,
         )
 
-    def _write(self, work: AccountWork, object_type: str, scored: Sequence[_Scored]) -> Outcome:
+    def _write(
+        self, work: AccountWork, lease: Lease, object_type: str, scored: Sequence[_Scored]
+    ) -> Outcome:
         changes = [
             Change(record_id=item.claim.record_id, properties=item.values)
             for item in scored
             if item.is_new
         ]
-        return work.client.write(object_type, changes) if changes else Outcome()
+        if not changes:
+            return Outcome()
+        self._leads.expect_write(lease, object_type, [change.record_id for change in changes])
+        return work.client.write(object_type, changes)
 
     def _batch(
         self,
@@ -183,6 +194,7 @@ class Pipeline:
         scored: Sequence[_Scored],
         gone: Sequence[Claim],
         poison: Sequence[Claim],
+        locked: Sequence[Claim],
         outcome: Outcome,
         states: Mapping[str, LeadState],
         now: datetime,
@@ -197,7 +209,9 @@ class Pipeline:
                 continue
             state = states.get(record_id)
             holds = item.hash if record_id in outcome.written or not item.is_new else None
-            kept.append(_stored(item, holds or (state.written_hash if state else None)))
+            if record_id in outcome.refused and state is not None:
+                holds = state.written_hash  # what was there before still is
+            kept.append(_stored(item, holds))
             code = outcome.refused.get(record_id)
             if code is not None:
                 self._again(item.claim, f"refused_{code}", now, retries, dead, tries=DATA_TRIES)
@@ -205,6 +219,10 @@ class Pipeline:
                 self._again(item.claim, outcome.retry[record_id], now, retries, dead)
         for claim in poison:
             self._again(claim, "not_scored", now, retries, dead, tries=DATA_TRIES)
+        for claim in locked:
+            self._again(claim, "key_missing", now, retries, dead)
+        if locked:
+            self._health.alarm("records are sealed under a master key that is not here")
         return Batch(
             object_type=object_type,
             scored=kept,

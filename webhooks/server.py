@@ -61,12 +61,23 @@ def body_limit(path: str) -> int:
 
 def _parser(refused: Callable[[str, str], None]) -> type[HTTPRequestParser]:
     class StrictParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
+        def received(self, data: bytes) -> int:
+            had_error = self.error is not None
+            consumed = int(super().received(data))
+            if self.error is not None and not had_error and not self._is_counted:
+                # waitress's own refusals: what is no HTTP, or has too much of a header.
+                refused(_crm(getattr(self, "path", "")), f"http_{self.error.code}")
+            return consumed
+
+        _is_counted = False
+
         def parse_header(self, header_plus: bytes) -> None:
             super().parse_header(header_plus)
             error, reason = self._refusal()
             if error is None:
                 return
             refused(_crm(self.path), reason)
+            self._is_counted = True
             # Without a receiver for the body the request is complete: it is answered at once
             # and the connection closed, whatever else the sender has to say.
             self.error = error

@@ -42,6 +42,12 @@ class Unpacker:
         self._health = health
         self._clock = clock
 
+    def start(self) -> None:
+        """Look again at what could not be opened before: its key may be back (S53)."""
+        count = self._inbox.look_again()
+        if count:
+            log.info("deliveries.looked_at_again", extra={"count": count})
+
     def unpack(self) -> tuple[int, dict[str, int]]:
         """Unpack the oldest waiting deliveries.
 
@@ -60,6 +66,9 @@ class Unpacker:
                 self._read(item, marks, unreadable)
             except PayloadError as error:
                 broken.append((item, str(error)))
+            except Exception as error:  # one delivery must never hold up all others (S17)
+                log.exception("delivery.not_read", extra={"delivery": item.id, "crm": item.kind})
+                broken.append((item, f"reader failed: {type(error).__name__}"))
             else:
                 readable.append(item)
         self._due.mark(marks, self._clock())
@@ -77,7 +86,7 @@ class Unpacker:
         if adapter is None:
             raise PayloadError("no account of this CRM is configured")
         if item.body is None:
-            raise PayloadError("sealed under a key that is not here")
+            raise PayloadError(item.fault)
         parsed = adapter.parse(item.body)
         marks += [
             DueMark(

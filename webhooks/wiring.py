@@ -117,8 +117,15 @@ class Service:
         self._server: HttpServer | None = None
         self._worker: Worker | None = None
         self.works: list[AccountWork] = []
-        if works:
+        if works and self._opens():
             self._worker = self._build_worker(bell, adapters, secrets, model)
+
+    def _opens(self) -> bool:
+        """Tell whether our master keys open what is stored; if not, only receive (S53)."""
+        if self.store.leads.opens():
+            return True
+        self.health.alarm("the master key is not the one the database was sealed under")
+        return False
 
     def _build_worker(
         self,

@@ -146,8 +146,12 @@ class Worker:
             work.client.close()
 
     def _unpack(self) -> None:
+        is_started = False
         while not self._stopping.is_set():
             try:
+                if not is_started:
+                    self._unpacker.start()
+                    is_started = True
                 taken, records = self._unpacker.unpack()
             except Exception:
                 log.exception("unpack.failed")

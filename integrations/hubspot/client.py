@@ -6,6 +6,7 @@ and costs 15 times the CPU (reference hubspot.md section 6). Set-up uses the ven
 
 import json
 from collections.abc import Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
@@ -165,8 +166,16 @@ def _error(response: requests.Response, body: dict[str, Any]) -> CrmError:
 
 
 def _seconds(response: requests.Response, *, default: float) -> float:
+    """Return how long the CRM asks us to wait: seconds, or a date by the CRM's own clock."""
     given = response.headers.get("Retry-After", "")
-    return min(float(given), 86_400.0) if given.isdigit() else default
+    if given.isascii() and given.isdecimal():
+        return float(given)
+    try:
+        until = parsedate_to_datetime(given)
+        wait = until - parsedate_to_datetime(response.headers.get("Date", ""))
+    except (TypeError, ValueError):
+        return default
+    return max(0.0, wait.total_seconds())
 
 
 def _results(reply: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -65,7 +65,7 @@ class SalesforceAdapter:
             message = read_message(delivery.body)
         except PayloadError:
             raise VerificationError("xml_refused", status=400) from None
-        if not hmac.compare_digest(
+        if not wire.RECORD_ID.match(message.organization_id) or not hmac.compare_digest(
             message.organization_id[:15].encode(), org.organization_id[:15].encode()
         ):
             raise VerificationError("organization_unknown", status=403)
@@ -82,7 +82,9 @@ class SalesforceAdapter:
     def parse(self, body: bytes) -> Parsed:
         """See `Adapter.parse`. An object that is not scored is acknowledged and ignored."""
         message = read_message(body)
-        org = self._by_id[message.organization_id[:15]]
+        org = self._by_id.get(message.organization_id[:15])
+        if org is None:
+            raise PayloadError("xml: no account of this organization is configured")
         events: list[CrmEvent] = []
         unreadable: list[Unreadable] = []
         ignored = 0

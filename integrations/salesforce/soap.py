@@ -17,7 +17,7 @@ MAX_DEPTH: Final = 32
 MAX_ELEMENTS: Final = 20_000
 #: Source: reference salesforce.md section 1.1.
 MAX_NOTIFICATIONS: Final = 100
-#: Nothing we keep is longer; expat's own buffer is flushed to us in pieces.
+#: Nothing we keep is longer.
 _MAX_TEXT: Final = 256
 
 _NAMES = {
@@ -28,6 +28,7 @@ _NOTIFICATION = f"{wire.OUTBOUND} Notification"
 _NOTIFICATIONS = f"{wire.OUTBOUND} notifications"
 _SOBJECT = f"{wire.OUTBOUND} sObject"
 _ENVELOPE = f"{wire.SOAP} Envelope"
+_HEADER = f"{wire.SOAP} Header"
 _BODY = f"{wire.SOAP} Body"
 _TYPE = f"{wire.XSI} type"
 
@@ -74,12 +75,11 @@ class _Reader:
         if len(self.path) >= MAX_DEPTH:
             raise PayloadError(f"xml: more than {MAX_DEPTH} levels")
         depth = len(self.path)
-        if depth < 3 and name != (_ENVELOPE, _BODY, _NOTIFICATIONS)[depth]:
-            if depth == 1 and name == f"{wire.SOAP} Header":
-                pass  # SOAP allows a header before the body; it says nothing to us
-            elif self.path[1:2] != [f"{wire.SOAP} Header"]:
-                raise PayloadError("xml: not an Outbound Message")
         self.path.append(name)
+        if self.path[1:2] == [_HEADER]:
+            return  # SOAP allows a header before the body; it says nothing to us
+        if depth < 3 and name != (_ENVELOPE, _BODY, _NOTIFICATIONS)[depth]:
+            raise PayloadError("xml: not an Outbound Message")
         if name == _NOTIFICATION and depth == 3:
             if len(self.notifications) >= MAX_NOTIFICATIONS:
                 raise PayloadError(f"xml: more than {MAX_NOTIFICATIONS} notifications")
@@ -91,18 +91,20 @@ class _Reader:
 
     def data(self, text: str) -> None:
         if self._text is not None and sum(map(len, self._text)) < _MAX_TEXT:
-            self._text.append(text)
+            self._text.append(text[:_MAX_TEXT])
 
     def end(self, name: str) -> None:
         if self._text is not None:
             text = "".join(self._text).strip()
             if _NAMES.get(name) == "organization":
+                if self.organization and text != self.organization:
+                    raise PayloadError("xml: two organizations in one message")
                 self.organization = text
             elif self._is_record_id():
                 self._id = text
             self._text = None
         self.path.pop()
-        if name == _NOTIFICATION and len(self.path) == 3:
+        if name == _NOTIFICATION and len(self.path) == 3 and self.path[1] == _BODY:
             self.notifications.append(Notification(self._type, self._id))
 
     def _is_record_id(self) -> bool:
