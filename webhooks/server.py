@@ -13,7 +13,7 @@ from typing import Any
 
 from waitress import create_server, wasyncore
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import BaseWSGIServer, MultiSocketServer
 from waitress.utilities import Error, RequestEntityTooLarge
 
@@ -72,7 +72,11 @@ def _parser(refused: Callable[[str, str], None]) -> type[HTTPRequestParser]:
         _is_counted = False
 
         def parse_header(self, header_plus: bytes) -> None:
-            super().parse_header(header_plus)
+            try:
+                super().parse_header(header_plus)
+            except ValueError:
+                # waitress reads a length of thousands of digits with `int`, which refuses it.
+                raise ParsingError("Content-Length is invalid") from None
             error, reason = self._refusal()
             if error is None:
                 return
