@@ -1,0 +1,187 @@
+import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from store.group_commit import MAX_ROWS, GroupCommit, NotStoredError
+
+
+class Disk:
+    """Keeps rows; counts how many commits run at once."""
+
+    def __init__(self, *, delay_s=0.0, fails=lambda _: False):
+        self.rows = []
+        self.groups = []
+        self.waits = []
+        self.delay_s = delay_s
+        self.fails = fails
+        self.at_once = self.most_at_once = 0
+        self.go = threading.Event()
+        self.go.set()
+
+    def __call__(self, rows, timeout_s):
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            self.groups.append(len(rows))
+            self.waits.append(timeout_s)
+            self.go.wait(10)
+            time.sleep(self.delay_s)
+            if self.fails(rows):
+                raise OSError("disk full")
+            self.rows += rows
+        finally:
+            self.at_once -= 1
+
+
+def stored(group, row, timeout_s=5.0):
+    try:
+        group.store(row, timeout_s)
+    except NotStoredError:
+        return False
+    return True
+
+
+def run(group, rows, *, threads=32, timeout_s=5.0):
+    with ThreadPoolExecutor(threads) as pool:
+        return dict(zip(rows, pool.map(lambda r: stored(group, r, timeout_s), rows), strict=True))
+
+
+def test_one_thread_alone_pays_one_commit():
+    disk = Disk()
+
+    GroupCommit(disk, failures=Exception).store("a", 1.0)
+    assert (disk.rows, disk.groups) == (["a"], [1])
+
+
+def test_threads_that_wait_share_commits_and_one_runs_at_a_time():
+    disk = Disk(delay_s=0.002)
+    told = run(GroupCommit(disk, failures=Exception), range(400))
+
+    assert all(told.values())
+    assert sorted(disk.rows) == list(range(400))
+    assert disk.most_at_once == 1
+    assert len(disk.groups) < 200
+
+
+def test_s021_no_false_success_and_no_false_row_when_commits_fail_at_random():
+    rng = random.Random(5)  # noqa: S311  dice
+    disk = Disk(delay_s=0.0005, fails=lambda _: rng.random() < 0.4)
+    told = run(GroupCommit(disk, failures=Exception), range(600))
+
+    # Told "stored" if and only if it is, when nobody runs out of time.
+    assert {row for row, is_stored in told.items() if is_stored} == set(disk.rows)
+    assert 0 < len(disk.rows) < 600
+
+
+def test_s021_a_failing_commit_fails_its_whole_group_and_no_other():
+    disk = Disk(delay_s=0.001, fails=lambda rows: 13 in rows)
+    told = run(GroupCommit(disk, failures=Exception), range(64))
+
+    assert not told[13]
+    assert {row for row, is_stored in told.items() if is_stored} == set(disk.rows)
+    assert len(disk.rows) + 64 >= len(told)
+
+
+def test_s021_who_waits_too_long_is_told_so_and_its_row_is_dropped():
+    disk = Disk()
+    disk.go.clear()
+    group = GroupCommit(disk, failures=Exception)
+    first = threading.Thread(target=group.store, args=("first", 5.0))
+    first.start()
+    while not disk.groups:
+        time.sleep(0.001)
+
+    began = time.monotonic()
+    assert not stored(group, "late", 0.1)
+    assert time.monotonic() - began < 1.0
+    disk.go.set()
+    first.join(5)
+    assert stored(group, "after")
+    assert disk.rows == ["first", "after"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_s021_time_outs_that_meet_the_handover_lose_no_lead(seed):
+    """Time-outs as long as a commit: many meet the moment at which the lead comes to them."""
+    rng = random.Random(seed)  # noqa: S311  dice
+    disk = Disk(delay_s=0.002, fails=lambda _: rng.random() < 0.2)
+    group = GroupCommit(disk, failures=Exception)
+
+    with ThreadPoolExecutor(24) as pool:
+        waits = [rng.choice((0.0, 0.001, 0.002, 0.0021, 0.004, 1.0)) for _ in range(400)]
+        told = list(pool.map(lambda n: stored(group, n, waits[n]), range(400), timeout=60))
+
+    # Whoever was told "stored" is; a lost lead would leave all that come after waiting.
+    assert {n for n, is_stored in enumerate(told) if is_stored} <= set(disk.rows)
+    disk.fails = lambda _: False
+    assert stored(group, "after", 2.0)
+    assert group._waiting == []
+    assert not group._is_led
+
+
+def test_a_lead_that_comes_at_the_last_moment_is_taken():
+    disk = Disk()
+    group = GroupCommit(disk, failures=Exception)
+    disk.go.clear()
+    told = {}
+    first = threading.Thread(target=lambda: told.update(first=stored(group, "first")))
+    first.start()
+    while not disk.groups:
+        time.sleep(0.001)
+    waiting = [
+        threading.Thread(target=lambda n=n: told.update({n: stored(group, n, 0.15)}))
+        for n in range(20)
+    ]
+    for thread in waiting:
+        thread.start()
+    time.sleep(0.15)  # now their time ends, just as the lead is handed over
+    disk.go.set()
+    for thread in [first, *waiting]:
+        thread.join(5)
+        assert not thread.is_alive()
+
+    assert told["first"]
+    assert {row for row, is_stored in told.items() if is_stored} <= set(disk.rows)
+    assert stored(group, "after", 1.0)
+
+
+def test_a_commit_gets_no_more_time_than_its_leader_has():
+    disk = Disk()
+    GroupCommit(disk, failures=Exception).store("a", 0.7)
+
+    assert 0.6 < disk.waits[0] <= 0.7
+
+
+def test_no_group_is_larger_than_a_statement_allows():
+    disk = Disk()
+    disk.go.clear()
+    group = GroupCommit(disk, failures=Exception)
+    threads = [threading.Thread(target=group.store, args=(n, 20.0)) for n in range(MAX_ROWS + 101)]
+    for thread in threads:
+        thread.start()
+    while len(group._waiting) < MAX_ROWS + 100:
+        time.sleep(0.001)
+    disk.go.set()
+    for thread in threads:
+        thread.join(10)
+
+    assert sorted(disk.rows) == list(range(MAX_ROWS + 101))
+    assert max(disk.groups) == MAX_ROWS
+
+
+def test_an_interrupt_of_the_leader_hands_the_lead_on():
+    class Stop(BaseException):
+        pass
+
+    def commit(rows, _):
+        if "stop" in rows:
+            raise Stop
+
+    group = GroupCommit(commit, failures=Exception)
+    with pytest.raises(Stop):
+        group.store("stop", 1.0)
+
+    assert stored(group, "after", 1.0)
