@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Engine, delete, select, update
 
 from store import accounts, dead_letters, due, schema
 from store.accounts import Lease
@@ -184,7 +184,7 @@ class Leads:
             if leads:
                 connection.execute(_SAVE, leads)
             if history:
-                connection.execute(insert(_history), history)
+                connection.execute(_REMEMBER, history)
             for claim in batch.gone:
                 for table in (_table, _history):
                     connection.execute(
@@ -294,6 +294,17 @@ class Leads:
         return key.open(row[1], Cell(account_id, "lead", column, row_name))
 
 
+_new_entry = insert_into(_history)
+# A clock that stands, or was set back, may name an instant twice: the later score is kept, and the
+# batch is not refused for it.
+_REMEMBER = _new_entry.on_conflict_do_update(
+    index_elements=["account_id", "object_type", "record_id", "scored_at"],
+    set_={
+        column.name: _new_entry.excluded[column.name]
+        for column in _history.columns
+        if not column.primary_key
+    },
+)
 _new = insert_into(_table)
 _SAVE = _new.on_conflict_do_update(
     index_elements=["account_id", "object_type", "record_id"],

@@ -58,6 +58,8 @@ inquiry_type = "inquiry_type"
 insurance_status = "insurance_status"
 insurance_carrier = "insurance_carrier"
 web_visits = "visits"
+last_web_visit_at = "last_visit"
+last_form_submission_at = "last_form"
 
 [fields.salesforce]
 message = "Description"

@@ -1,0 +1,101 @@
+import random
+
+import pytest
+
+from integrations.mapping import LeadReader
+from integrations.registry import build_adapters
+from webhooks.health import Health
+from webhooks.pipeline import AccountWork, Pipeline
+from webhooks.unpack import Unpacker
+from webhooks.worker import CountingBell, Worker
+
+
+@pytest.fixture
+def health(clock):
+    return Health(clock)
+
+
+@pytest.fixture
+def record():
+    """Return what makes an invented contact, as the portal of the practice holds it."""
+
+    def make(**more):
+        return {
+            "message": "I would like to book a consultation for dental implants.",
+            "createdate": "2026-11-23T16:00:00Z",
+            "inquiry_type": "",
+            "insurance_status": "",
+            "insurance_carrier": "",
+            "visits": "3",
+            **more,
+        }
+
+    return make
+
+
+@pytest.fixture
+def new_work(practice, model):
+    def make(crm, *, name="portal"):
+        account = next(a for a in practice.accounts if a.name == name)
+        return AccountWork(
+            name=name,
+            crm=account.crm,
+            client=crm,
+            reader=LeadReader(practice.fields[account.crm]),
+            model=practice.own(model),
+            outputs=practice.outputs(account),
+        )
+
+    return make
+
+
+@pytest.fixture
+def accounts(store, practice):
+    store.accounts.ensure((a.name, a.crm, a.external_id) for a in practice.accounts)
+    return store.accounts
+
+
+@pytest.fixture
+def new_unpacker(store, practice, secrets, health, clock):
+    def make(**other):
+        parts = {
+            "adapters": build_adapters(practice, secrets),
+            "inbox": store.inbox,
+            "due": store.due,
+            "dead_letters": store.dead_letters,
+            "health": health,
+            "clock": clock,
+        }
+        return Unpacker(**{**parts, **other})
+
+    return make
+
+
+@pytest.fixture
+def new_worker(store, accounts, new_work, new_unpacker, health, clock):
+    """Return what starts a worker over a fake CRM; all are stopped at the end."""
+    running = []
+
+    def start(*crms, owner="one", clock=clock, names=("portal", "org")):
+        rng = random.Random(7)  # noqa: S311  jitter
+        bell = CountingBell()
+        worker = Worker(
+            owner=owner,
+            works=[new_work(crm, name=name) for crm, name in zip(crms, names, strict=False)],
+            unpacker=new_unpacker(clock=clock),
+            pipeline=Pipeline(leads=store.leads, health=health, clock=clock, rng=rng),
+            due=store.due,
+            accounts=accounts,
+            health=health,
+            bell=bell,
+            clock=clock,
+            rng=rng,
+            poll_s=0.02,
+        )
+        worker.start()
+        running.append(worker)
+        return worker
+
+    yield start
+    for worker in running:
+        worker.stop(5)

@@ -1,0 +1,325 @@
+import threading
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from integrations.errors import (
+    AccessError,
+    PermanentCrmError,
+    RateLimitedError,
+    RefusedError,
+    TransientCrmError,
+)
+from store.due import DueMark
+from webhooks.worker import CountingBell
+
+
+class Running:
+    """A clock that runs, and can be moved."""
+
+    def __init__(self):
+        self.ahead_s = 0.0
+
+    def __call__(self):
+        return datetime.fromtimestamp(time.time() + self.ahead_s, UTC)
+
+
+@pytest.fixture
+def now():
+    return Running()
+
+
+@pytest.fixture
+def until():
+    def wait(is_so, timeout_s=8.0):
+        ends = time.monotonic() + timeout_s
+        while not is_so():
+            assert time.monotonic() < ends, "it did not happen in time"
+            time.sleep(0.01)
+
+    return wait
+
+
+@pytest.fixture
+def put(store, now):
+    return lambda body: store.inbox.append(
+        account_id="portal", kind="hubspot", body=body, at=now()
+    )
+
+
+@pytest.fixture
+def mark(store, now):
+    def ring(*ids):
+        store.due.mark(
+            [
+                DueMark(
+                    account_id="portal",
+                    object_type="contact",
+                    record_id=i,
+                    cause="changed",
+                    since_at=None,
+                )
+                for i in ids
+            ],
+            now(),
+        )
+
+    return ring
+
+
+def due_now(store, now):
+    return store.due.waiting("portal", now())
+
+
+def test_many_events_of_a_record_are_one_read_and_one_write(
+    new_worker, fake_crm, record, put, events, until, now
+):
+    crm = fake_crm({"501": record()})
+    for _ in range(50):
+        put(events(*[501] * 20))
+    new_worker(crm, clock=now)
+    until(lambda: crm.held)
+    time.sleep(0.1)
+
+    assert len(crm.reads) <= 2
+    assert len(crm.writes) == 1
+
+
+def test_a_burst_of_1000_records_costs_three_calls_a_hundred(
+    new_worker, fake_crm, record, put, events, until, now
+):
+    ids = list(range(1001, 2001))
+    crm = fake_crm({str(i): record() for i in ids})
+    for start in range(0, 1000, 50):
+        put(events(*ids[start : start + 50]))
+    new_worker(crm, clock=now)
+    until(lambda: len(crm.held) == 1000, 20)
+
+    assert sum(crm.calls().values()) / 1000 <= 0.03
+
+
+def test_s087_nothing_is_lost_while_the_crm_is_away(
+    new_worker, fake_crm, record, put, events, until, now, store
+):
+    crm = fake_crm({str(i): record() for i in range(501, 521)})
+    crm.read_faults = [TransientCrmError("503")] * 3
+    put(events(*range(501, 521)))
+    new_worker(crm, clock=now)
+    until(lambda: store.accounts.paused("portal"))
+    assert due_now(store, now) == 20
+    for failures in (1, 2, 3):
+        until(lambda n=failures: store.accounts.paused("portal").failures == n)
+        now.ahead_s += 400
+
+    until(lambda: len(crm.held) == 20)
+    until(lambda: store.accounts.paused("portal") is None)
+    assert store.dead_letters.counts() == {}
+
+
+def test_a_rate_limit_pauses_the_account_for_as_long_as_the_crm_asks(
+    new_worker, fake_crm, record, put, events, until, now, store
+):
+    crm = fake_crm({"501": record()})
+    crm.read_faults = [RateLimitedError("rate_daily", retry_after_s=900.0)]
+    put(events(501))
+    new_worker(crm, clock=now)
+    until(lambda: store.accounts.paused("portal"))
+    pause = store.accounts.paused("portal")
+    assert 890 < (pause.until - now()).total_seconds() <= 900
+    now.ahead_s += 850
+    time.sleep(0.15)
+    assert len(crm.reads) == 1
+
+    now.ahead_s += 60
+    until(lambda: crm.held)
+
+
+def test_s039_a_refused_token_stops_the_account_with_an_alarm_and_no_loop(
+    new_worker, fake_crm, record, put, events, until, now, store, health
+):
+    crm = fake_crm({"501": record()})
+    crm.read_faults = [AccessError("401", "MARKER")]
+    put(events(501))
+    new_worker(crm, clock=now)
+    until(lambda: store.accounts.paused("portal"))
+    time.sleep(0.2)
+    assert len(crm.reads) == 1
+    assert due_now(store, now) == 1
+    assert not any("MARKER" in alarm for alarm in health.alarms())
+
+    now.ahead_s += 301
+    until(lambda: crm.held)
+
+
+@pytest.mark.parametrize("error", [RefusedError("400"), PermanentCrmError("object_type")])
+def test_s088_a_record_that_spoils_its_batch_is_found_and_put_aside(
+    new_worker, fake_crm, record, put, events, until, now, store, error
+):
+    crm = fake_crm({str(i): record() for i in range(501, 533)})
+    crm.cannot_read = {"517": error}
+    put(events(*range(501, 533)))
+    new_worker(crm, clock=now)
+    until(lambda: len(crm.held) == 31)
+    for _ in range(6):
+        now.ahead_s += 600
+        time.sleep(0.08)
+    until(store.dead_letters.counts)
+
+    assert list(store.dead_letters.counts()) == [f"refused_{error.code}"]
+    assert "517" not in crm.held
+
+
+def test_an_account_that_is_away_does_not_hold_up_another(
+    new_worker, fake_crm, record, put, events, until, now, store, outbound
+):
+    away, there = fake_crm({"501": record()}), fake_crm({"00Q8d0000001aBCEAY": {}})
+    away.before_read = lambda: time.sleep(1.0)
+    there.records["00Q8d0000001aBCEAY"] = {
+        "Description": "I want to book a cleaning",
+        "CreatedDate": "2026-11-23T16:00:00.000+0000",
+    }
+    put(events(501))
+    store.inbox.append(
+        account_id="org", kind="salesforce", body=outbound("00Q8d0000001aBC"), at=now()
+    )
+    new_worker(away, there, clock=now)
+    began = time.monotonic()
+    until(lambda: there.held)
+
+    assert time.monotonic() - began < 0.9
+
+
+def test_an_event_that_arrives_while_its_record_is_read_is_served(
+    new_worker, fake_crm, record, until, now, mark
+):
+    crm = fake_crm({"501": record()})
+    reading, go = threading.Event(), threading.Event()
+
+    def hold():
+        reading.set()
+        go.wait(5)
+
+    crm.before_read = hold
+    mark("501")
+    new_worker(crm, clock=now)
+    assert reading.wait(5)
+    mark("501")
+    go.set()
+
+    until(lambda: len(crm.reads) == 2)
+
+
+def test_a_score_that_changes_by_itself_is_served_without_an_event(
+    new_worker, fake_crm, record, until, now, mark, store
+):
+    crm = fake_crm({"501": record(last_visit=now().isoformat(), last_form=now().isoformat())})
+    mark("501")
+    new_worker(crm, clock=now)
+    until(lambda: crm.held)
+    until(lambda: store.due.next_at("portal") is not None and not due_now(store, now))
+    reads = len(crm.reads)
+
+    now.ahead_s += (store.due.next_at("portal") - now()).total_seconds() + 1
+    until(lambda: len(crm.reads) > reads)
+
+
+def test_s026_two_workers_share_no_account_and_the_second_takes_over(
+    new_worker, fake_crm, record, until, now, mark, store
+):
+    first, second = fake_crm({"501": record()}), fake_crm({"501": record()})
+    one = new_worker(first, owner="one", clock=now)
+    mark("501")
+    until(lambda: first.held)
+    new_worker(second, owner="two", clock=now)
+    mark("501")
+    until(lambda: len(first.reads) >= 2)
+    assert not second.reads
+
+    one.stop(5)
+    mark("501")
+    until(lambda: second.reads)
+
+
+def test_s026_a_worker_that_slept_past_its_lease_stores_nothing(
+    new_worker, fake_crm, record, until, now, mark, store
+):
+    slow, other = fake_crm({"501": record()}), fake_crm({"501": record(visits="9")})
+    reading, go = threading.Event(), threading.Event()
+    slow.before_read = lambda: (reading.set(), go.wait(10))
+    mark("501")
+    new_worker(slow, owner="slow", clock=now)
+    assert reading.wait(5)
+    now.ahead_s += 16
+    new_worker(other, owner="other", clock=now)
+    until(lambda: other.held)
+    scored_at = [fence_of(store)]
+    go.set()
+    time.sleep(0.3)
+
+    # The late worker neither wrote nor stored: its fence is not the newest.
+    assert not slow.writes
+    assert fence_of(store) == scored_at[0]
+
+
+def fence_of(store):
+    with store.databases.ledger.connect() as connection:
+        return connection.exec_driver_sql(
+            "SELECT fence FROM account WHERE account_id = 'portal'"
+        ).scalar_one()
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_stop_is_clean_and_quick_and_gives_the_leases_back(
+    new_worker, fake_crm, record, now, mark, store, accounts, until, is_busy
+):
+    crm = fake_crm({str(i): record() for i in range(501, 900)}, batch_size=20)
+    crm.before_read = lambda: time.sleep(0.02)
+    if is_busy:
+        mark(*crm.records)
+    worker = new_worker(crm, clock=now)
+    until(lambda: accounts.take("portal", "two", now()) is None)
+    time.sleep(0.1)
+    began = time.monotonic()
+    worker.stop()
+
+    assert time.monotonic() - began < 2.0
+    assert crm.is_closed
+    assert accounts.take("portal", "two", now())
+    assert not [t for t in threading.enumerate() if t.name in {"unpack", "account-portal"}]
+    # What was not worked stays due: it is not lost.
+    assert len(crm.held) + due_now(store, now) == (399 if is_busy else 0)
+
+
+def test_a_store_that_fails_for_a_while_does_not_end_the_worker(
+    new_worker, fake_crm, record, until, now, put, events, store
+):
+    crm = fake_crm({"501": record()})
+    with store.databases.ledger.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE due RENAME TO elsewhere")
+    new_worker(crm, clock=now)
+    put(events(501))
+    time.sleep(0.3)
+    assert not crm.reads
+    with store.databases.ledger.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO due")
+
+    until(lambda: crm.held)
+
+
+def test_a_bell_counts_what_rang_before_anyone_waited():
+    bell = CountingBell()
+    bell.ring(3)
+    bell.ring()
+
+    assert bell.wait(0) == 4
+    assert bell.wait(0.001) == 0
+
+
+def test_a_full_batch_is_not_waited_for():
+    bell = CountingBell()
+    bell.ring(100)
+    began = time.monotonic()
+    bell.gather(full=100, not_before=0.0)
+
+    assert time.monotonic() - began < 0.05
