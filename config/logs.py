@@ -92,8 +92,11 @@ class JsonLines(logging.Formatter):
 def fault_of(error: BaseException) -> tuple[str, str]:
     """Return an exception's class name and the place it was raised at: no text, no locals."""
     frames = traceback.extract_tb(error.__traceback__)
-    place = f"{frames[-1].filename.rsplit('/', 2)[-1]}:{frames[-1].lineno}" if frames else ""
-    return type(error).__name__, place
+    if not frames:
+        return type(error).__name__, ""
+    # With its folder: both CRMs have an adapter.py.
+    file = "/".join(frames[-1].filename.split("/")[-2:])
+    return type(error).__name__, f"{file}:{frames[-1].lineno}"
 
 
 #: Our packages. The text of a library's message may hold a URL or a value: it is not printed.
