@@ -9,8 +9,8 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 import secrets
+import socket
 import statistics
 import subprocess
 import sys
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import psutil
 
+from config.load import environment
 from console.stage import free_port
 
 THREADS = 16
@@ -62,10 +63,14 @@ def main() -> None:
             print(f"\n{events} event(s), {len(request)} bytes")
             for kind, rate in medians.items():
                 print(f"  {kind:<9} {rate:8.0f} deliveries/s")
-            print(f"  ours / bare under waitress  {medians['ours'] / medians['waitress']:.2f}"
-                  f"  (target {same:.2f})")
-            print(f"  ours / bare under gunicorn  {medians['ours'] / medians['gunicorn']:.2f}"
-                  f"  (target {other:.2f})")
+            print(
+                f"  ours / bare under waitress  {medians['ours'] / medians['waitress']:.2f}"
+                f"  (target {same:.2f})"
+            )
+            print(
+                f"  ours / bare under gunicorn  {medians['ours'] / medians['gunicorn']:.2f}"
+                f"  (target {other:.2f})"
+            )
             print(f"  ours: p99 {statistics.median(p99):.1f} ms")
         rss = psutil.Process(ours.pid).memory_info().rss / 2**20
         print(f"\nreceiver's resident memory after the load: {rss:.0f} MB (target 100)")
@@ -93,7 +98,9 @@ def _request(events: int, port: int, secret: str) -> bytes:
         ]
     ).encode()
     url = f"http://127.0.0.1:{port}/webhooks/hubspot"
-    digest = hmac.digest(secret.encode(), f"POST{url}".encode() + body + str(now).encode(), "sha256")
+    digest = hmac.digest(
+        secret.encode(), f"POST{url}".encode() + body + str(now).encode(), "sha256"
+    )
     head = (
         "POST /webhooks/hubspot HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         f"X-HubSpot-Signature-v3: {base64.b64encode(digest).decode()}\r\n"
@@ -116,7 +123,10 @@ def _ours(folder: Path, port: int, secret: str) -> "_Running":
     text = Path("console/demo.toml").read_text("utf-8")
     start, end = text.index('[[accounts]]\nname = "salesforce"'), text.index("[fields.hubspot]")
     text = text[:start] + text[end:]
-    for key, url in (("hubspot_url", "http://127.0.0.1:1"), ("service_url", f"http://127.0.0.1:{port}")):
+    for key, url in (
+        ("hubspot_url", "http://127.0.0.1:1"),
+        ("service_url", f"http://127.0.0.1:{port}"),
+    ):
         text = text.replace("{" + key + "}", url)
     practice.write_text(text, "utf-8")
     key = folder / "master.key"
@@ -131,7 +141,7 @@ def _ours(folder: Path, port: int, secret: str) -> "_Running":
         "HUBSPOT_ACCESS_TOKEN": "unused",
         "HUBSPOT_CLIENT_SECRET": secret,
     }
-    return _process([sys.executable, "/tmp/inst.py"], env, folder / "log")
+    return _process([sys.executable, "-m", "console", "receive"], env, folder / "log")
 
 
 def _gunicorn(port: int) -> list[str]:
@@ -159,13 +169,11 @@ def _process(
 ) -> _Running:
     out = log.open("wb") if log else subprocess.DEVNULL
     return _Running(
-        subprocess.Popen(command, env={**os.environ, **(env or {})}, stdout=out, stderr=out)
+        subprocess.Popen(command, env={**environment(), **(env or {})}, stdout=out, stderr=out)
     )
 
 
 def _wait(port: int) -> None:
-    import socket
-
     for _ in range(200):
         try:
             socket.create_connection(("127.0.0.1", port), 0.2).close()

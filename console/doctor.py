@@ -14,7 +14,8 @@ from integrations.errors import AccessError, CrmError
 from integrations.registry import check_account
 from store.engine import StoreError, check_integrity, has_wal_defect
 from store.keys import KeyFileError
-from webhooks.wiring import master_keys, open_store
+from store.rooms import open_store
+from webhooks.wiring import master_keys
 
 
 def run_doctor(*, as_json: bool) -> int:

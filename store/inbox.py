@@ -4,7 +4,6 @@ Appending is the hot path. Requests that wait at the same time share one commit,
 hundred events costs one row.
 """
 
-import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from store import schema
 from store.engine import Appender, reading
 from store.group_commit import GroupCommit, NotStoredError
-from store.vault import MAX_USES, Cell, DataKey, Vault, VaultError
+from store.vault import MAX_USES, Cell, DataKey, Vault, VaultError, random_bytes
 
 #: Source: SECURITY-REQUIREMENTS S21.
 STORE_TIMEOUT_S = 3.0
@@ -46,7 +45,7 @@ class WaitingDelivery:
 
 def new_delivery_id(at: datetime) -> str:
     """Return a unique id that sorts by time: 12 hex digits of milliseconds, 20 random ones."""
-    return f"{int(at.timestamp() * 1000):012x}{os.urandom(10).hex()}"
+    return f"{int(at.timestamp() * 1000):012x}{random_bytes(10).hex()}"
 
 
 class Inbox:
@@ -72,8 +71,7 @@ class Inbox:
             sealed = self._key_for(account_id, at).seal(body, _body_cell(account_id, delivery_id))
         except SQLAlchemyError as error:
             raise InboxError(type(error).__name__) from None
-        keyed_hash = self._vault.keyed_hash("delivery", account_id, body)
-        row = (account_id, delivery_id, schema.microseconds(at), kind, keyed_hash, sealed)
+        row = (account_id, delivery_id, schema.microseconds(at), kind, sealed)
         try:
             self._group.store(row, STORE_TIMEOUT_S)
         except NotStoredError as error:
@@ -219,7 +217,7 @@ class _SealingKey:
 
 
 #: What is appended, in the order of a row.
-_APPENDED = ("account_id", "id", "received_at", "kind", "keyed_hash", "sealed_body")
+_APPENDED = ("account_id", "id", "received_at", "kind", "sealed_body")
 _MARK = (
     update(_table)
     .where(_table.c.account_id == bindparam("b_account"), _table.c.id == bindparam("b_id"))
