@@ -5,6 +5,7 @@ hundred events costs one row.
 """
 
 import threading
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,6 +27,34 @@ _COUNT_AHEAD = 2**14
 
 _table = schema.delivery
 _keys = schema.delivery_key
+
+
+#: A smaller body gains nothing from compression.
+_PACK_FROM_BYTES = 1_024
+_PLAIN, _ZLIB = b"\x00", b"\x01"
+
+
+def packed(body: bytes) -> bytes:
+    """Return a body as it is sealed: one byte that names its form, then the content.
+
+    A delivery of a hundred events is mostly the same names a hundred times: it shrinks to a
+    tenth, and with it what is sealed, logged ahead, synced and kept. Source: RFC 1950 (zlib).
+
+    >>> packed(b"small"), len(packed(b"[{}]" * 1000)) < 50
+    (b'\\x00small', True)
+    """
+    if len(body) < _PACK_FROM_BYTES:
+        return _PLAIN + body
+    return _ZLIB + zlib.compress(body, 1)
+
+
+def unpacked(content: bytes) -> bytes:
+    """Return the body that `packed` packed; only what was sealed by us comes here.
+
+    >>> unpacked(packed(b"[{}]" * 1000)) == b"[{}]" * 1000
+    True
+    """
+    return zlib.decompress(content[1:]) if content[:1] == _ZLIB else content[1:]
 
 
 class InboxError(Exception):
@@ -68,7 +97,7 @@ class Inbox:
         """
         delivery_id = new_delivery_id(at)
         try:
-            sealed = self._key_for(account_id, at).seal(body, _body_cell(account_id, delivery_id))
+            sealed = self._key_for(account_id, at).seal(packed(body), _body_cell(account_id, delivery_id))
         except SQLAlchemyError as error:
             raise InboxError(type(error).__name__) from None
         row = (account_id, delivery_id, schema.microseconds(at), kind, sealed)
@@ -150,7 +179,7 @@ class Inbox:
             if key is None:
                 self._load_opening_keys(account_id)
                 key = self._opening[(account_id, sealed[2:10])]
-            return key.open(sealed, _body_cell(account_id, delivery_id))
+            return unpacked(key.open(sealed, _body_cell(account_id, delivery_id)))
         except (VaultError, KeyError):
             return None
 
