@@ -35,13 +35,13 @@ _PLAIN, _ZLIB = b"\x00", b"\x01"
 
 
 def packed(body: bytes) -> bytes:
-    """Return a body as it is sealed: one byte that names its form, then the content.
+    r"""Return a body as it is sealed: one byte that names its form, then the content.
 
     A delivery of a hundred events is mostly the same names a hundred times: it shrinks to a
     tenth, and with it what is sealed, logged ahead, synced and kept. Source: RFC 1950 (zlib).
 
     >>> packed(b"small"), len(packed(b"[{}]" * 1000)) < 50
-    (b'\\x00small', True)
+    (b'\x00small', True)
     """
     if len(body) < _PACK_FROM_BYTES:
         return _PLAIN + body
@@ -97,7 +97,9 @@ class Inbox:
         """
         delivery_id = new_delivery_id(at)
         try:
-            sealed = self._key_for(account_id, at).seal(packed(body), _body_cell(account_id, delivery_id))
+            sealed = self._key_for(account_id, at).seal(
+                packed(body), _body_cell(account_id, delivery_id)
+            )
         except SQLAlchemyError as error:
             raise InboxError(type(error).__name__) from None
         row = (account_id, delivery_id, schema.microseconds(at), kind, sealed)

@@ -7,12 +7,12 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
-from pysqlite3 import dbapi2 as current_sqlite
 
 from config.practice import Practice
 from config.settings import Settings
 from integrations.registry import Secrets, build_adapters
 from scoring.model import ScoringModel
+from store.engine import sqlite_version
 from store.inbox import InboxError
 from store.keys import MasterKeys, keys_from_file, keys_from_text
 from store.rooms import open_store
@@ -113,7 +113,7 @@ class Service:
             extra={
                 "address": self._settings.listen_host,
                 "port": self.port,
-                "sqlite": current_sqlite.sqlite_version,
+                "sqlite": sqlite_version(),
                 "threads": self._settings.threads,
             },
         )

@@ -213,7 +213,7 @@ class AccountRunner:
 
     def _gather(self, *, backlog: bool) -> None:
         """Let a batch fill while records keep coming, and space batches by the call budget."""
-        not_before = self._began + self._work.client.pace_s()
+        not_before = self._work.client.ready_at(self._began)
         full = 0 if backlog else self._work.client.batch_size
         self.bell.gather(full=full, not_before=not_before)
 
