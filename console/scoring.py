@@ -21,7 +21,5 @@ def run_score(lines: Iterable[bytes], *, model_file: Path | None, now: datetime 
     except ConfigError as error:
         click.echo(str(error), err=True)
         return USAGE
-    bad = score_lines(
-        lines, lambda line: sys.stdout.write(line + "\n"), model=model, now=now or utc_now()
-    )
+    bad = score_lines(lines, sys.stdout.write, model=model, now=now or utc_now())
     return FINDINGS if bad else 0

@@ -19,7 +19,7 @@ from integrations.simulator.server import running
 from webhooks.wiring import utc_now
 
 
-def run_simulator(*, crm: str, port: int, leads: int, seed: int) -> int:
+def run_simulator(*, crm: str, port: int, leads: int, seed: int, speedup: float) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code."""
     try:
         loaded = load_configuration()
@@ -33,9 +33,9 @@ def run_simulator(*, crm: str, port: int, leads: int, seed: int) -> int:
     secrets = loaded.secrets[account.name]
     simulator: HubSpotSimulator | SalesforceSimulator
     if isinstance(account, HubSpotAccount):
-        simulator = _hubspot(account, secrets, loaded.settings)
+        simulator = _hubspot(account, secrets, loaded.settings, speedup)
     else:
-        simulator = _salesforce(account, secrets, loaded.settings)
+        simulator = _salesforce(account, secrets, loaded.settings, speedup)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
@@ -57,7 +57,7 @@ def run_simulator(*, crm: str, port: int, leads: int, seed: int) -> int:
 
 
 def _hubspot(
-    account: HubSpotAccount, secrets: dict[str, str], settings: Settings
+    account: HubSpotAccount, secrets: dict[str, str], settings: Settings, speedup: float
 ) -> HubSpotSimulator:
     return HubSpotSimulator(
         HubSpotSettings(
@@ -68,13 +68,14 @@ def _hubspot(
             target_url=account.webhook_url,
             # What is signed is the public address; where it goes is this machine.
             connect_url=f"{_service_url(settings)}/webhooks/hubspot",
+            retry_speedup=speedup,
         ),
         now=utc_now,
     )
 
 
 def _salesforce(
-    account: SalesforceAccount, secrets: dict[str, str], settings: Settings
+    account: SalesforceAccount, secrets: dict[str, str], settings: Settings, speedup: float
 ) -> SalesforceSimulator:
     return SalesforceSimulator(
         SalesforceSettings(
@@ -82,6 +83,7 @@ def _salesforce(
             consumer_key=secrets["consumer_key"],
             consumer_secret=secrets["consumer_secret"],
             target_url=f"{_service_url(settings)}/webhooks/salesforce/{secrets['path_token']}",
+            retry_speedup=speedup,
         ),
         now=utc_now,
     )
