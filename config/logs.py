@@ -80,7 +80,7 @@ class JsonLines(logging.Formatter):
         }
         facts = vars(record)
         given = facts.keys() - _STANDARD
-        for name in given & FACTS:
+        for name in sorted(given & FACTS):
             line[name] = facts[name]
         dropped = given - FACTS
         if dropped:
