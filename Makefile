@@ -11,7 +11,7 @@ demo: $(READY)
 	@exec $(BIN)/leadscore demo
 
 test: $(READY)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 # The environment is made again only when the lock or the packaging changes.
 $(READY): constraints.txt pyproject.toml .ci/environment

@@ -9,8 +9,6 @@ import base64
 import hashlib
 import hmac
 import json
-import os
-import secrets
 import statistics
 import subprocess
 import sys
@@ -21,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from bench.service import CLIENT_SECRET, peer, running
 from console.stage import free_port
 
 THREADS = 16
@@ -34,19 +33,15 @@ TARGETS = {1: (0.60, 1.0), 100: (0.45, 1.0)}
 
 def main() -> None:
     """Measure and print."""
-    secret = secrets.token_hex(16)
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         ports = {kind: free_port() for kind in ("ours", "waitress", "gunicorn")}
-        ours = stack.enter_context(_ours(Path(name), ports["ours"], secret))
-        stack.enter_context(
-            _process([sys.executable, "-m", "bench.bare", str(ports["waitress"]), str(THREADS)])
-        )
-        stack.enter_context(_process(_gunicorn(ports["gunicorn"])))
-        for port in ports.values():
-            _wait(port)
+        ours = stack.enter_context(running("receive", Path(name), port=ports["ours"]))
+        bare = [sys.executable, "-m", "bench.bare", str(ports["waitress"]), str(THREADS)]
+        stack.enter_context(peer(bare, ports["waitress"]))
+        stack.enter_context(peer(_gunicorn(ports["gunicorn"]), ports["gunicorn"]))
         print(f"{ROUNDS} rounds of {SECONDS:.0f} s, {CONNECTIONS} connections, {THREADS} threads")
         for events in (1, 100):
-            request = _request(events, ports["ours"], secret)
+            request = _request(events, ports["ours"], CLIENT_SECRET)
             found: dict[str, list[float]] = {kind: [] for kind in ports}
             p99: list[float] = []
             for _ in range(ROUNDS):
@@ -62,12 +57,16 @@ def main() -> None:
             print(f"\n{events} event(s), {len(request)} bytes")
             for kind, rate in medians.items():
                 print(f"  {kind:<9} {rate:8.0f} deliveries/s")
-            print(f"  ours / bare under waitress  {medians['ours'] / medians['waitress']:.2f}"
-                  f"  (target {same:.2f})")
-            print(f"  ours / bare under gunicorn  {medians['ours'] / medians['gunicorn']:.2f}"
-                  f"  (target {other:.2f})")
+            print(
+                f"  ours / bare under waitress  {medians['ours'] / medians['waitress']:.2f}"
+                f"  (target {same:.2f})"
+            )
+            print(
+                f"  ours / bare under gunicorn  {medians['ours'] / medians['gunicorn']:.2f}"
+                f"  (target {other:.2f})"
+            )
             print(f"  ours: p99 {statistics.median(p99):.1f} ms")
-        rss = psutil.Process(ours.pid).memory_info().rss / 2**20
+        rss = psutil.Process(ours).memory_info().rss / 2**20
         print(f"\nreceiver's resident memory after the load: {rss:.0f} MB (target 100)")
 
 
@@ -93,7 +92,9 @@ def _request(events: int, port: int, secret: str) -> bytes:
         ]
     ).encode()
     url = f"http://127.0.0.1:{port}/webhooks/hubspot"
-    digest = hmac.digest(secret.encode(), f"POST{url}".encode() + body + str(now).encode(), "sha256")
+    digest = hmac.digest(
+        secret.encode(), f"POST{url}".encode() + body + str(now).encode(), "sha256"
+    )
     head = (
         "POST /webhooks/hubspot HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         f"X-HubSpot-Signature-v3: {base64.b64encode(digest).decode()}\r\n"
@@ -111,69 +112,12 @@ def _load(port: int, request: bytes) -> dict:
     return json.loads(found.stdout)
 
 
-def _ours(folder: Path, port: int, secret: str) -> "_Running":
-    practice = folder / "practice.toml"
-    text = Path("console/demo.toml").read_text("utf-8")
-    start, end = text.index('[[accounts]]\nname = "salesforce"'), text.index("[fields.hubspot]")
-    text = text[:start] + text[end:]
-    for key, url in (("hubspot_url", "http://127.0.0.1:1"), ("service_url", f"http://127.0.0.1:{port}")):
-        text = text.replace("{" + key + "}", url)
-    practice.write_text(text, "utf-8")
-    key = folder / "master.key"
-    key.write_text(f"1 primary {secrets.token_hex(32)}\n", "ascii")
-    key.chmod(0o600)
-    env = {
-        "LEADSCORE_PRACTICE": str(practice),
-        "LEADSCORE_MASTER_KEY_FILE": str(key),
-        "LEADSCORE_PORT": str(port),
-        "LEADSCORE_THREADS": str(THREADS),
-        "DATABASE_URL": f"sqlite:///{folder / 'data' / 'leadscore.db'}",
-        "HUBSPOT_ACCESS_TOKEN": "unused",
-        "HUBSPOT_CLIENT_SECRET": secret,
-    }
-    return _process([sys.executable, "/tmp/inst.py"], env, folder / "log")
-
-
 def _gunicorn(port: int) -> list[str]:
     return [
         sys.executable, "-m", "gunicorn", "bench.bare:create()", "--bind", f"127.0.0.1:{port}",
         "--worker-class", "gthread", "--workers", "1", "--threads", str(THREADS),
         "--log-level", "error",
     ]  # fmt: skip
-
-
-class _Running:
-    def __init__(self, process: subprocess.Popen) -> None:
-        self._process = process
-
-    def __enter__(self) -> subprocess.Popen:
-        return self._process
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(20)
-
-
-def _process(
-    command: list[str], env: dict[str, str] | None = None, log: Path | None = None
-) -> _Running:
-    out = log.open("wb") if log else subprocess.DEVNULL
-    return _Running(
-        subprocess.Popen(command, env={**os.environ, **(env or {})}, stdout=out, stderr=out)
-    )
-
-
-def _wait(port: int) -> None:
-    import socket
-
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port), 0.2).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise SystemExit(f"nothing listens on {port}")
 
 
 if __name__ == "__main__":

@@ -26,4 +26,5 @@ if __name__ == "__main__":
         threads=int(sys.argv[2]),
         asyncore_use_poll=True,
         ident=None,
+        recv_bytes=65_536,
     )

@@ -94,11 +94,18 @@ def work() -> None:
 @click.option("--port", type=click.IntRange(0, 65_535), default=9100, show_default=True)
 @click.option("--leads", type=click.IntRange(0, 5_000), default=40, show_default=True)
 @click.option("--seed", type=int, default=7, show_default=True, help="Which invented people.")
-def simulate(*, crm: str, port: int, leads: int, seed: int) -> None:
+@click.option(
+    "--speedup",
+    type=click.FloatRange(1, 100_000),
+    default=1_000,
+    show_default=True,
+    help="The CRM's day of retries takes 24 h divided by this.",
+)
+def simulate(*, crm: str, port: int, leads: int, seed: int, speedup: float) -> None:
     """Run a pretend CRM alone; an account's base_url may point at it."""
     from console.simulate import run_simulator
 
-    sys.exit(run_simulator(crm=crm, port=port, leads=leads, seed=seed))
+    sys.exit(run_simulator(crm=crm, port=port, leads=leads, seed=seed, speedup=speedup))
 
 
 @main.command()

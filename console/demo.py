@@ -2,10 +2,8 @@
 
 import contextlib
 import json
-import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from config.logs import start_logging
+from console.ending import signals_held, wait_for_end
 from console.stage import ScoredRecord, Stage, stage, wait_for
 
 TIMEOUT_S = 60.0
@@ -33,12 +32,12 @@ _COLOURS = {
 }
 
 
+@signals_held()
 def run_demo(*, once: bool, as_json: bool, crm: str, leads: int, seed: int) -> int:
     """Run the demo; return the exit code: 1 when an inquiry was not scored in time."""
-    console = Console(file=sys.stderr if as_json else sys.stdout, quiet=as_json)
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+    # A pipe has no width of its own: the table needs room.
+    width = None if sys.stdout.isatty() else 150
+    console = Console(file=sys.stderr if as_json else sys.stdout, quiet=as_json, width=width)
     with tempfile.TemporaryDirectory(prefix="leadscore-demo-") as name:
         folder = Path(name)
         with (folder / "service.log").open("w", encoding="utf-8") as log_file:
@@ -56,7 +55,7 @@ def run_demo(*, once: bool, as_json: bool, crm: str, leads: int, seed: int) -> i
                 else:
                     _show(console, running, result, folder, once=once)
                 if not once:
-                    stopped.wait()
+                    wait_for_end()
                     console.print("ending")
     return 1 if result["lost"] else 0
 
@@ -118,7 +117,7 @@ def _total(counter: Any) -> int:
 def _show(
     console: Console, running: Stage, result: dict[str, Any], folder: Path, *, once: bool
 ) -> None:
-    console.print(_table(running.scored()))
+    console.print(_table(running.scored(), console.width))
     lost = result["lost"]
     console.print(
         f"{result['records']} inquiries in {result['deliveries']} signed deliveries"
@@ -140,25 +139,34 @@ def _show(
         console.print("[bold]Ctrl-C ends.[/]")
 
 
-def _table(records: Sequence[ScoredRecord]) -> Table:
+#: What the other columns take; a window with little more has no column of reasons.
+_WIDTH_OF_THE_REST = 84
+
+
+def _table(records: Sequence[ScoredRecord], width: int) -> Table:
     table = Table(title="Who to call first", title_style="bold", header_style="bold")
     table.add_column("#", justify="right", style="dim")
-    table.add_column("CRM")
-    table.add_column("Name")
-    table.add_column("Score", justify="right")
-    table.add_column("Tier")
-    table.add_column("Respond by")
-    table.add_column("Why", overflow="ellipsis", no_wrap=True, ratio=1)
+    for name in ("CRM", "Name"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("Score", justify="right", no_wrap=True)
+    for name in ("Tier", "Respond by"):
+        table.add_column(name, no_wrap=True)
+    with_reasons = width >= _WIDTH_OF_THE_REST + 20
+    if with_reasons:
+        left = width - _WIDTH_OF_THE_REST
+        table.add_column("Why", overflow="ellipsis", no_wrap=True, max_width=left)
     for place, record in enumerate(records, 1):
-        table.add_row(
-            str(place),
-            record.crm,
+        cells = [
+            Text(str(place)),
+            Text(record.crm),
             Text(record.name),
-            "-" if record.score is None else str(record.score),
+            Text("-" if record.score is None else str(record.score)),
             Text(record.tier, style=_COLOURS.get(record.tier, "")),
-            _local(record.respond_by),
-            Text("; ".join(record.reasons)),
-        )
+            Text(_local(record.respond_by)),
+        ]
+        if with_reasons:
+            cells.append(Text("; ".join(record.reasons)))
+        table.add_row(*cells)
     return table
 
 

@@ -4,7 +4,6 @@ import dataclasses
 import json
 
 import click
-from pysqlite3 import dbapi2 as current_sqlite
 
 from config.practice import HubSpotAccount, SalesforceAccount
 from console.cli import FINDINGS, UNREACHABLE, USAGE
@@ -12,9 +11,10 @@ from console.loading import BadConfigurationError, Configuration, load_configura
 from integrations.base import Finding
 from integrations.errors import AccessError, CrmError
 from integrations.registry import check_account
-from store.engine import StoreError, check_integrity, has_wal_defect
+from store.engine import StoreError, check_integrity, journal_mode, sqlite_version
 from store.keys import KeyFileError
-from webhooks.wiring import master_keys, open_store
+from store.rooms import open_store
+from webhooks.wiring import master_keys
 
 
 def run_doctor(*, as_json: bool) -> int:
@@ -51,8 +51,8 @@ def run_doctor(*, as_json: bool) -> int:
 
 
 def _store_findings(loaded: Configuration) -> list[Finding]:
-    version = current_sqlite.sqlite_version
-    is_safe = not has_wal_defect(current_sqlite.sqlite_version_info)
+    version = sqlite_version()
+    is_safe = journal_mode() == "wal"
     detail = version if is_safe else f"{version} may corrupt a database; it runs without WAL"
     findings = [Finding("SQLite version", ok=is_safe, detail=detail)]
     try:

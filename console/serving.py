@@ -1,18 +1,17 @@
 """`leadscore serve`, `receive` and `work`: the service until it is told to stop."""
 
-import signal
-import threading
-
 import click
 
 from config.logs import start_logging
 from console.cli import UNREACHABLE, USAGE
+from console.ending import signals_held, wait_for_end
 from console.loading import BadConfigurationError, load_configuration
 from store.engine import StoreError
 from store.keys import KeyFileError
 from webhooks.wiring import Service, master_keys
 
 
+@signals_held()
 def run_service(*, receives: bool, works: bool) -> int:
     """Run until SIGINT or SIGTERM; return the exit code."""
     try:
@@ -22,9 +21,6 @@ def run_service(*, receives: bool, works: bool) -> int:
         click.echo(str(error), err=True)
         return USAGE
     start_logging(loaded.settings.log_level)
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
     try:
         service = Service(
             settings=loaded.settings,
@@ -46,6 +42,6 @@ def run_service(*, receives: bool, works: bool) -> int:
         service.stop()
         return UNREACHABLE
     click.echo(f"listening on {service.url} (Ctrl-C ends)", err=True)
-    stopped.wait()
+    wait_for_end()
     service.stop()
     return 0

@@ -3,14 +3,12 @@
 Point an account's `base_url` at it: what the service then reads, writes and receives is invented.
 """
 
-import signal
-import threading
-
 import click
 
 from config.practice import HubSpotAccount, SalesforceAccount
 from config.settings import Settings
 from console.cli import UNREACHABLE, USAGE
+from console.ending import signals_held, wait_for_end
 from console.loading import BadConfigurationError, load_configuration
 from integrations.simulator.hubspot import HubSpotSettings, HubSpotSimulator
 from integrations.simulator.people import invent_people
@@ -19,7 +17,8 @@ from integrations.simulator.server import running
 from webhooks.wiring import utc_now
 
 
-def run_simulator(*, crm: str, port: int, leads: int, seed: int) -> int:
+@signals_held()
+def run_simulator(*, crm: str, port: int, leads: int, seed: int, speedup: float) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code."""
     try:
         loaded = load_configuration()
@@ -33,12 +32,9 @@ def run_simulator(*, crm: str, port: int, leads: int, seed: int) -> int:
     secrets = loaded.secrets[account.name]
     simulator: HubSpotSimulator | SalesforceSimulator
     if isinstance(account, HubSpotAccount):
-        simulator = _hubspot(account, secrets, loaded.settings)
+        simulator = _hubspot(account, secrets, loaded.settings, speedup)
     else:
-        simulator = _salesforce(account, secrets, loaded.settings)
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+        simulator = _salesforce(account, secrets, loaded.settings, speedup)
     try:
         with running(simulator, port=port) as url:
             click.echo(f"pretend {crm} on {url}/ for account {account.name!r} (Ctrl-C ends)")
@@ -49,7 +45,7 @@ def run_simulator(*, crm: str, port: int, leads: int, seed: int) -> int:
                 simulator.create_contacts([person.to_hubspot() for person in people])
             else:
                 simulator.create_leads([person.to_salesforce() for person in people])
-            stopped.wait()
+            wait_for_end()
     except OSError as error:
         click.echo(f"cannot listen on port {port}: {error.strerror}", err=True)
         return UNREACHABLE
@@ -57,7 +53,7 @@ def run_simulator(*, crm: str, port: int, leads: int, seed: int) -> int:
 
 
 def _hubspot(
-    account: HubSpotAccount, secrets: dict[str, str], settings: Settings
+    account: HubSpotAccount, secrets: dict[str, str], settings: Settings, speedup: float
 ) -> HubSpotSimulator:
     return HubSpotSimulator(
         HubSpotSettings(
@@ -68,13 +64,14 @@ def _hubspot(
             target_url=account.webhook_url,
             # What is signed is the public address; where it goes is this machine.
             connect_url=f"{_service_url(settings)}/webhooks/hubspot",
+            retry_speedup=speedup,
         ),
         now=utc_now,
     )
 
 
 def _salesforce(
-    account: SalesforceAccount, secrets: dict[str, str], settings: Settings
+    account: SalesforceAccount, secrets: dict[str, str], settings: Settings, speedup: float
 ) -> SalesforceSimulator:
     return SalesforceSimulator(
         SalesforceSettings(
@@ -82,6 +79,7 @@ def _salesforce(
             consumer_key=secrets["consumer_key"],
             consumer_secret=secrets["consumer_secret"],
             target_url=f"{_service_url(settings)}/webhooks/salesforce/{secrets['path_token']}",
+            retry_speedup=speedup,
         ),
         now=utc_now,
     )

@@ -47,6 +47,7 @@ class Stage:
     hubspot: HubSpotSimulator | None
     salesforce: SalesforceSimulator | None
     urls: Mapping[str, str]  #: Page of each pretend CRM.
+    env: Mapping[str, str] = field(repr=False)  #: The secrets, by variable.
     records: dict[str, list[str]] = field(default_factory=dict)  #: Record ids by CRM.
 
     def arrive(self, leads: int, seed: int) -> int:
@@ -176,7 +177,7 @@ def stage(
         service = _service(folder, port=port, service_url=service_url, urls=urls, env=env, crm=crm)
         service.start()
         stack.callback(service.stop)
-        yield Stage(service=service, hubspot=portal, salesforce=org, urls=urls)
+        yield Stage(service=service, hubspot=portal, salesforce=org, urls=urls, env=env)
 
 
 def _service(

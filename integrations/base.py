@@ -149,8 +149,11 @@ class CrmClient(Protocol):
     def calls(self) -> Mapping[str, int]:
         """Return how many requests of each kind were sent, retries counted."""
 
-    def pace_s(self) -> float:
-        """Return how far apart batches must begin so that the call budget never runs dry."""
+    def ready_at(self, since: float) -> float:
+        """Return when the next batch should begin, so that the call budget never runs dry.
+
+        In monotonic seconds; `since` is when the last batch began.
+        """
 
     def close(self) -> None:
         """Close the connections."""

@@ -32,8 +32,7 @@ class RateBudget:
         while True:
             with self._lock:
                 now = self._clock()
-                while self._calls and now - self._calls[0] >= self._window_s:
-                    self._calls.popleft()
+                self._forget(now)
                 if len(self._calls) < self._limit:
                     self._calls.append(now)
                     return waited
@@ -42,19 +41,36 @@ class RateBudget:
             self._sleep(wait + 0.001)
             waited += wait
 
-    def even_gap_s(self, calls: int) -> float:
-        """Return how far apart groups of `calls` calls should begin now.
+    def ready_at(self, calls: int, since: float) -> float:
+        """Return when the next group of `calls` calls should begin, in the clock's seconds.
 
-        Zero while less than half of the window's budget is spent, so that a quiet hour answers at
-        once; then the gap at which the budget lasts for ever. Without it a busy minute would
-        spend the window in one second and wait for the other nine.
+        At once while less than a fifth of the budget is spent, so that a quiet hour is answered
+        at once. Then what is left is spread over the time until the window's oldest call leaves
+        it: without that a busy minute would spend the window in one second and wait for nine.
+        Never before the whole group fits: a read whose write must wait helps nobody.
+
+        Args:
+            calls: Calls in the group.
+            since: When the last group began.
         """
-        if self.spent() * 2 < self._limit:
-            return 0.0
-        return calls * self._window_s / self._limit
+        with self._lock:
+            now = self._clock()
+            self._forget(now)
+            spent = len(self._calls)
+            lacking = calls - (self._limit - spent)
+            if lacking > 0:
+                return self._calls[min(lacking, spent) - 1] + self._window_s
+            if spent * 5 < self._limit:
+                return since
+            until_free = self._window_s - (now - self._calls[0])
+            return since + calls * until_free / (self._limit - spent)
+
+    def _forget(self, now: float) -> None:
+        while self._calls and now - self._calls[0] >= self._window_s:
+            self._calls.popleft()
 
     def spent(self) -> int:
         """Return how many calls the present window holds."""
         with self._lock:
-            now = self._clock()
-            return sum(1 for at in self._calls if now - at < self._window_s)
+            self._forget(self._clock())
+            return len(self._calls)

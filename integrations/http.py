@@ -178,9 +178,9 @@ class Caller:
 
         return self._retrying(once)
 
-    def pace_s(self, calls: int) -> float:
-        """See `RateBudget.even_gap_s`."""
-        return self._budget.even_gap_s(calls)
+    def ready_at(self, calls: int, since: float) -> float:
+        """See `RateBudget.ready_at`."""
+        return self._budget.ready_at(calls, since)
 
     def counts(self) -> dict[str, int]:
         """Return how many requests of each kind were sent, retries counted."""

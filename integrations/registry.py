@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from config.practice import HubSpotAccount, Practice, SalesforceAccount
 from integrations.base import Adapter, CrmClient, Finding
-from integrations.budget import RateBudget
-from integrations.http import Caller, RetryPolicy
 from integrations.hubspot.adapter import HubSpotAdapter, Portal
 from integrations.salesforce.adapter import Org, SalesforceAdapter
 
@@ -77,13 +75,16 @@ def build_client(
         clock: Monotonic seconds.
         sleep: Waits; the calling thread's other work waits with it.
     """
+    # Imported here: a receiver makes no calls and need not load what makes them.
+    from integrations.budget import RateBudget  # noqa: PLC0415
+    from integrations.http import Caller, RetryPolicy  # noqa: PLC0415
+
     caller = Caller(
         account=account.name,
         budget=RateBudget(account.calls_per_10s, WINDOW_S, clock=clock, sleep=sleep),
         retry=RetryPolicy(),
         sleep=sleep,
     )
-    # Imported here: a receiver makes no calls and need not load the vendors' libraries.
     if isinstance(account, HubSpotAccount):
         from integrations.hubspot.client import HubSpotClient  # noqa: PLC0415
 

@@ -64,8 +64,15 @@ def has_wal_defect(version: tuple[int, int, int]) -> bool:
     return not ((line == (3, 50) and version[2] >= 7) or (line == (3, 44) and version[2] >= 6))
 
 
-def journal_mode(version: tuple[int, int, int]) -> str:
-    """Return the journal mode this SQLite may be trusted with.
+def sqlite_version() -> str:
+    """Return the version of the SQLite in use, as in `3.53.4`."""
+    return str(current_sqlite.sqlite_version)
+
+
+def journal_mode(
+    version: tuple[int, int, int] = current_sqlite.sqlite_version_info,
+) -> str:
+    """Return the journal mode this SQLite (or another version) may be trusted with.
 
     >>> journal_mode((3, 40, 1)), journal_mode((3, 51, 3))
     ('delete', 'wal')
@@ -120,7 +127,7 @@ def _sqlite(url: URL) -> Engine:
         pool_size=8,
         max_overflow=16,
     )
-    mode = journal_mode(current_sqlite.sqlite_version_info)
+    mode = journal_mode()
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: Any) -> None:

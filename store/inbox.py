@@ -5,9 +5,9 @@ hundred events costs one row.
 """
 
 import logging
-import os
 import threading
 import time
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from store import schema
 from store.engine import Appender, impatient, reading
 from store.group_commit import GroupCommit, NotStoredError
-from store.vault import MAX_USES, Cell, DataKey, Vault, VaultError
+from store.vault import MAX_USES, Cell, DataKey, Vault, VaultError, random_bytes
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,34 @@ KEY_MISSING = "key_missing"
 
 _table = schema.delivery
 _keys = schema.delivery_key
+
+
+#: A smaller body gains nothing from compression.
+_PACK_FROM_BYTES = 1_024
+_PLAIN, _ZLIB = b"\x00", b"\x01"
+
+
+def packed(body: bytes) -> bytes:
+    r"""Return a body as it is sealed: one byte that names its form, then the content.
+
+    A delivery of a hundred events is mostly the same names a hundred times: it shrinks to a
+    tenth, and with it what is sealed, logged ahead, synced and kept. Source: RFC 1950 (zlib).
+
+    >>> packed(b"small"), len(packed(b"[{}]" * 1000)) < 50
+    (b'\x00small', True)
+    """
+    if len(body) < _PACK_FROM_BYTES:
+        return _PLAIN + body
+    return _ZLIB + zlib.compress(body, 1)
+
+
+def unpacked(content: bytes) -> bytes:
+    """Return the body that `packed` packed; only what was sealed by us comes here.
+
+    >>> unpacked(packed(b"[{}]" * 1000)) == b"[{}]" * 1000
+    True
+    """
+    return zlib.decompress(content[1:]) if content[:1] == _ZLIB else content[1:]
 
 
 class InboxError(Exception):
@@ -54,7 +82,7 @@ class WaitingDelivery:
 
 def new_delivery_id(at: datetime) -> str:
     """Return a unique id that sorts by time: 12 hex digits of milliseconds, 20 random ones."""
-    return f"{int(at.timestamp() * 1000):012x}{os.urandom(10).hex()}"
+    return f"{int(at.timestamp() * 1000):012x}{random_bytes(10).hex()}"
 
 
 class Inbox:
@@ -99,11 +127,10 @@ class Inbox:
         delivery_id = new_delivery_id(at)
         try:
             key = self._key_for(account_id, at, ends)
-            sealed = key.seal(body, _body_cell(account_id, delivery_id))
+            sealed = key.seal(packed(body), _body_cell(account_id, delivery_id))
         except SQLAlchemyError as error:
             raise InboxError(type(error).__name__) from None
-        keyed_hash = self._vault.keyed_hash("delivery", account_id, body)
-        row = (account_id, delivery_id, schema.microseconds(at), kind, keyed_hash, sealed)
+        row = (account_id, delivery_id, schema.microseconds(at), kind, sealed)
         try:
             self._group.store(row, ends - time.monotonic())
         except NotStoredError as error:
@@ -207,7 +234,7 @@ class Inbox:
         if key is None:
             return None, KEY_MISSING
         try:
-            return key.open(sealed, _body_cell(account_id, delivery_id)), ""
+            return unpacked(key.open(sealed, _body_cell(account_id, delivery_id))), ""
         except VaultError:
             return None, "changed"
 
@@ -289,7 +316,7 @@ class _SealingKey:
 
 
 #: What is appended, in the order of a row.
-_APPENDED = ("account_id", "id", "received_at", "kind", "keyed_hash", "sealed_body")
+_APPENDED = ("account_id", "id", "received_at", "kind", "sealed_body")
 _MARK = (
     update(_table)
     .where(_table.c.account_id == bindparam("b_account"), _table.c.id == bindparam("b_id"))

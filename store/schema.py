@@ -75,7 +75,6 @@ delivery = Table(
     Column("id", String(32), primary_key=True),  # time-ordered
     Column("received_at", Instant, nullable=False),
     Column("kind", String(20), nullable=False),  # the CRM whose adapter reads it
-    Column("keyed_hash", LargeBinary(32), nullable=False),
     Column("state", SmallInteger, nullable=False, server_default="0"),
     Column("error_code", _CODE),
     Column("sealed_body", LargeBinary, nullable=False),

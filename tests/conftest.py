@@ -18,7 +18,8 @@ from config.load import load_model, load_secrets, parse_practice
 from config.settings import Settings
 from integrations.base import Change, Found, Outcome
 from store.keys import MasterKeys
-from webhooks.wiring import Service, open_store
+from store.rooms import open_store
+from webhooks.wiring import Service
 
 NOON = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
 CLIENT_SECRET = "invented-client-secret-0001"
@@ -144,8 +145,8 @@ class FakeCrm:
     def calls(self) -> Mapping[str, int]:
         return {"read": len(self.reads), "write": len(self.writes)}
 
-    def pace_s(self) -> float:
-        return 0.0
+    def ready_at(self, since: float) -> float:
+        return since
 
     def close(self) -> None:
         self.is_closed = True

@@ -150,6 +150,8 @@ def build_server(
         inbuf_overflow=XML_LIMIT + 2,
         clear_untrusted_proxy_headers=False,
         expose_tracebacks=False,
+        # A delivery of a hundred events comes in one read, not in five.
+        recv_bytes=65_536,
     )
     # A host name may stand for several sockets, each with a server of its own.
     listening = [server, *getattr(server, "map", {}).values()]

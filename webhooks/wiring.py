@@ -1,41 +1,31 @@
 """Builds every object from the configuration, and owns the clock."""
 
 import logging
-import os
-import random
-import socket
-import threading
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from ipaddress import ip_network
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
-from pysqlite3 import dbapi2 as current_sqlite
 
-from config.practice import HubSpotAccount, Practice, SalesforceAccount
+from config.practice import Practice
 from config.settings import Settings
-from integrations.mapping import LeadReader
-from integrations.registry import Secrets, build_adapters, build_client
+from integrations.registry import Secrets, build_adapters
 from scoring.model import ScoringModel
-from store.accounts import Accounts
-from store.dead_letters import DeadLetters
-from store.due import Due
-from store.engine import Databases, open_databases
-from store.inbox import Inbox, InboxError
+from store.engine import sqlite_version
+from store.inbox import InboxError
 from store.keys import MasterKeys, keys_from_file, keys_from_text
-from store.leads import Leads
-from store.vault import Vault
+from store.rooms import open_store
 from webhooks.app import create_app
+from webhooks.bell import CountingBell
 from webhooks.health import Health
 from webhooks.peers import Peers
-from webhooks.pipeline import AccountWork, Pipeline
 from webhooks.receiver import Receiver
 from webhooks.server import HttpServer
-from webhooks.unpack import Unpacker
-from webhooks.worker import CountingBell, Worker
+
+if TYPE_CHECKING:
+    from webhooks.pipeline import AccountWork
+    from webhooks.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -50,32 +40,6 @@ def master_keys(settings: Settings) -> MasterKeys:
     if settings.master_key is not None:
         return keys_from_text(settings.master_key.get_secret_value(), "LEADSCORE_MASTER_KEY")
     return keys_from_file(settings.master_key_file)
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """The rooms of the database, open."""
-
-    databases: Databases
-    inbox: Inbox
-    due: Due
-    leads: Leads
-    accounts: Accounts
-    dead_letters: DeadLetters
-
-
-def open_store(database_url: str, keys: MasterKeys) -> Store:
-    """Open the databases. Raises: StoreError."""
-    databases = open_databases(database_url)
-    vault = Vault(keys)
-    return Store(
-        databases=databases,
-        inbox=Inbox(databases.inbox, vault),
-        due=Due(databases.ledger),
-        leads=Leads(databases.ledger, vault),
-        accounts=Accounts(databases.ledger),
-        dead_letters=DeadLetters(databases.ledger),
-    )
 
 
 class Service:
@@ -116,9 +80,21 @@ class Service:
         )
         self._server: HttpServer | None = None
         self._worker: Worker | None = None
-        self.works: list[AccountWork] = []
+        self.works: Sequence[AccountWork] = ()
         if works and self._opens():
-            self._worker = self._build_worker(bell, adapters, secrets, model)
+            # Only who works needs the clients and the engine: a receiver stays small.
+            from webhooks.working import build_worker  # noqa: PLC0415
+
+            self.works, self._worker = build_worker(
+                store=self.store,
+                practice=practice,
+                secrets=secrets,
+                model=model,
+                adapters=adapters,
+                health=self.health,
+                bell=bell,
+                clock=utc_now,
+            )
 
     def _opens(self) -> bool:
         """Tell whether our master keys open what is stored; if not, only receive (S53)."""
@@ -126,39 +102,6 @@ class Service:
             return True
         self.health.alarm("the master key is not the one the database was sealed under")
         return False
-
-    def _build_worker(
-        self,
-        bell: CountingBell,
-        adapters: Mapping[str, Any],
-        secrets: Secrets,
-        model: ScoringModel,
-    ) -> Worker:
-        own_model = self._practice.own(model)
-        self.works = [
-            account_work(self._practice, account, secrets[account.name], own_model)
-            for account in self._practice.accounts
-        ]
-        rng = random.Random()  # noqa: S311  jitter, not a secret
-        return Worker(
-            owner=f"{socket.gethostname()}:{os.getpid()}:{random.randrange(2**32):08x}",  # noqa: S311
-            works=self.works,
-            unpacker=Unpacker(
-                adapters=adapters,
-                inbox=self.store.inbox,
-                due=self.store.due,
-                dead_letters=self.store.dead_letters,
-                health=self.health,
-                clock=utc_now,
-            ),
-            pipeline=Pipeline(leads=self.store.leads, health=self.health, clock=utc_now, rng=rng),
-            due=self.store.due,
-            accounts=self.store.accounts,
-            health=self.health,
-            bell=bell,
-            clock=utc_now,
-            rng=rng,
-        )
 
     def start(self) -> None:
         """Listen and work, until `stop`. Raises: OSError when the port is taken."""
@@ -177,7 +120,7 @@ class Service:
             extra={
                 "address": self._settings.listen_host,
                 "port": self.port,
-                "sqlite": current_sqlite.sqlite_version,
+                "sqlite": sqlite_version(),
                 "threads": self._settings.threads,
             },
         )
@@ -226,29 +169,3 @@ class Service:
             found["ready"] = found["ready"] and not is_paused
         found["accounts"] = accounts
         return found
-
-
-def account_work(
-    practice: Practice,
-    account: HubSpotAccount | SalesforceAccount,
-    secrets: Mapping[str, str],
-    model: ScoringModel,
-) -> AccountWork:
-    """Return all that is needed to work `account`."""
-    return AccountWork(
-        name=account.name,
-        crm=account.crm,
-        client=build_client(account, secrets, clock=time.monotonic, sleep=time.sleep),
-        reader=LeadReader(practice.fields[account.crm]),
-        model=model,
-        outputs=practice.outputs(account),
-    )
-
-
-def run_until_interrupted(service: Service, stopped: threading.Event) -> None:
-    """Serve until `stopped` is set, then end cleanly."""
-    service.start()
-    try:
-        stopped.wait()
-    finally:
-        service.stop()

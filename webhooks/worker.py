@@ -20,17 +20,12 @@ from integrations.errors import (
 )
 from store.accounts import Accounts, Lease, LeaseLostError, Pause
 from store.due import Claim, Due
+from webhooks.bell import CountingBell
 from webhooks.health import Health
 from webhooks.pipeline import AccountWork, Pipeline
 from webhooks.unpack import Unpacker
 
 log = logging.getLogger(__name__)
-
-#: A batch is begun when no new record came for so long, …
-QUIET_S = 0.015
-#: … or when its first record waited for so long, …
-LONGEST_GATHER_S = 0.1
-#: (or when it is full).
 
 #: How often an idle thread looks, whatever the bell says.
 POLL_S = 0.25
@@ -39,47 +34,6 @@ HEARTBEAT_S = 4.0
 ACCESS_PAUSE_S = 300.0
 FIRST_PAUSE_S = 2.0
 LONGEST_PAUSE_S = 300.0
-
-
-class CountingBell:
-    """Wakes one waiting thread and tells it how much arrived since it last asked."""
-
-    def __init__(self) -> None:
-        self._condition = threading.Condition()
-        self._count = 0
-        self._last = 0.0
-
-    def ring(self, count: int = 1) -> None:
-        """Wake the waiting thread."""
-        with self._condition:
-            self._count += count
-            self._last = time.monotonic()
-            self._condition.notify_all()
-
-    def wait(self, timeout_s: float) -> int:
-        """Wait until something arrived or the time is over; return how much, and forget it."""
-        with self._condition:
-            if not self._count:
-                self._condition.wait(timeout_s)
-            count, self._count = self._count, 0
-            return count
-
-    def gather(self, *, full: int, not_before: float) -> None:
-        """Wait until `full` arrived, or nothing for a moment, or long enough.
-
-        Args:
-            full: A batch's size: no use to wait for more.
-            not_before: Monotonic instant to wait for in any case.
-        """
-        ends = max(time.monotonic() + LONGEST_GATHER_S, not_before)
-        with self._condition:
-            while True:
-                now = time.monotonic()
-                until = ends if self._count < full else now
-                until = max(min(self._last + QUIET_S, until), not_before)
-                if until <= now:
-                    return
-                self._condition.wait(until - now)
 
 
 class Worker:
@@ -263,7 +217,7 @@ class AccountRunner:
 
     def _gather(self, *, backlog: bool) -> None:
         """Let a batch fill while records keep coming, and space batches by the call budget."""
-        not_before = self._began + self._work.client.pace_s()
+        not_before = self._work.client.ready_at(self._began)
         full = 0 if backlog else self._work.client.batch_size
         self.bell.gather(full=full, not_before=not_before)
 

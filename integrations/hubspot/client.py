@@ -85,9 +85,9 @@ class HubSpotClient:
         """See `CrmClient.calls`."""
         return self._caller.counts()
 
-    def pace_s(self) -> float:
-        """See `CrmClient.pace_s`: a batch is a read and a write."""
-        return self._caller.pace_s(2)
+    def ready_at(self, since: float) -> float:
+        """See `CrmClient.ready_at`: a batch is a read and a write."""
+        return self._caller.ready_at(2, since)
 
     def close(self) -> None:
         """See `CrmClient.close`."""

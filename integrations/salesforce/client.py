@@ -101,9 +101,9 @@ class SalesforceClient:
         """See `CrmClient.calls`."""
         return self._caller.counts()
 
-    def pace_s(self) -> float:
-        """See `CrmClient.pace_s`: a batch is a read and a write."""
-        return self._caller.pace_s(2)
+    def ready_at(self, since: float) -> float:
+        """See `CrmClient.ready_at`: a batch is a read and a write."""
+        return self._caller.ready_at(2, since)
 
     def close(self) -> None:
         """See `CrmClient.close`."""
@@ -158,7 +158,7 @@ def _error(status: int, content: object) -> CrmError:
     if code in wire.PAUSE_CODES:
         return RateLimitedError(code.lower(), retry_after_s=wire.PAUSE_S)
     if code in wire.SETUP_CODES:
-        return AccessError(code.lower(), "a field or object is missing or hidden; run doctor")
+        return _setup_error(code)
     if status >= 500 or status == 429 or code in wire.RETRY_CODES:
         return TransientCrmError(code.lower())
     if status in {401, 403}:
@@ -166,6 +166,10 @@ def _error(status: int, content: object) -> CrmError:
     if status == 400:
         return RefusedError(code.lower())
     return PermanentCrmError(code.lower())
+
+
+def _setup_error(code: str) -> AccessError:
+    return AccessError(code.lower(), "a field or object is missing or hidden; run doctor")
 
 
 def _first_code(content: object) -> str:
@@ -187,6 +191,9 @@ def _outcome(rows: Sequence[object], ids: Sequence[str]) -> Outcome:
             written.add(record_id)
             continue
         code, message = _row_error(row)
+        if code in wire.SETUP_CODES:
+            # The same for every record: no use to try, or to bury, each of them.
+            raise _setup_error(code)
         if code in wire.GONE_CODES:
             gone.add(record_id)
         elif code in wire.RETRY_CODES or "UNABLE_TO_LOCK_ROW" in message:

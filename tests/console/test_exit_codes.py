@@ -147,7 +147,10 @@ def test_a_signal_ends_the_service_with_0(leadscore, tmp_path, environment, comm
                 break
         began = time.monotonic()
         running.send_signal(signal.SIGTERM)
-        assert running.wait(10) == 0
+        try:
+            assert running.wait(10) == 0
+        finally:
+            running.kill()
         assert time.monotonic() - began < 3.0
         assert "Traceback" not in running.stderr.read()
 
@@ -184,3 +187,24 @@ def test_help_is_0(leadscore, arguments):
 
 def test_an_unknown_command_is_2(leadscore):
     assert leadscore("serv").returncode == 2
+
+
+def test_a_signal_in_the_first_moment_is_not_lost(leadscore, tmp_path, environment):
+    """The signal comes while threads are being started: it waits until somebody waits for it."""
+    env = {**environment, "PATH": os.environ["PATH"], "LEADSCORE_PORT": "0"}  # noqa: TID251
+    for _ in range(4):
+        with subprocess.Popen(
+            [sys.executable, "-m", "console", "serve"],
+            cwd=tmp_path,
+            env=env,
+            stderr=subprocess.PIPE,
+        ) as running:
+            for line in running.stderr:
+                if b"service.started" in line or b"listening" in line:
+                    break
+            for _ in range(3):
+                running.send_signal(signal.SIGINT)
+            try:
+                assert running.wait(5) == 0
+            finally:
+                running.kill()

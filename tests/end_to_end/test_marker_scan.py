@@ -27,10 +27,11 @@ from config.logs import start_logging
 from config.settings import Settings
 from integrations.errors import AccessError, RateLimitedError, RefusedError, TransientCrmError
 from integrations.mapping import LeadReader
+from webhooks.bell import CountingBell
 from webhooks.pipeline import AccountWork, Pipeline
 from webhooks.unpack import Unpacker
 from webhooks.wiring import Service
-from webhooks.worker import CountingBell, Worker
+from webhooks.worker import Worker
 
 MARK = "Qx7MARKER"
 NAME, MAIL, PHONE = f"{MARK}Name", f"{MARK.lower()}mail@example.test", "+1-555-0107734"

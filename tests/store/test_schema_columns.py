@@ -14,7 +14,6 @@ CLEAR_COLUMNS = {
         "id": ID,
         "received_at": TIME,
         "kind": NAME,
-        "keyed_hash": HASH,
         "state": CODE,
         "error_code": CODE,
     },

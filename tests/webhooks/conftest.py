@@ -4,10 +4,11 @@ import pytest
 
 from integrations.mapping import LeadReader
 from integrations.registry import build_adapters
+from webhooks.bell import CountingBell
 from webhooks.health import Health
 from webhooks.pipeline import AccountWork, Pipeline
 from webhooks.unpack import Unpacker
-from webhooks.worker import CountingBell, Worker
+from webhooks.worker import Worker
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from integrations.errors import (
     TransientCrmError,
 )
 from store.due import DueMark
-from webhooks.worker import CountingBell
+from webhooks.bell import CountingBell
 
 
 class Running:
@@ -278,7 +278,7 @@ def test_stop_is_clean_and_quick_and_gives_the_leases_back(
     if is_busy:
         mark(*crm.records)
     worker = new_worker(crm, clock=now)
-    until(lambda: accounts.take("portal", "two", now()) is None)
+    until(lambda: fence_of(store) == 1)
     time.sleep(0.1)
     began = time.monotonic()
     worker.stop()

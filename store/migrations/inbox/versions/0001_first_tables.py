@@ -18,7 +18,6 @@ def upgrade() -> None:
         sa.Column("id", sa.String(32), nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
         sa.Column("kind", sa.String(20), nullable=False),
-        sa.Column("keyed_hash", sa.LargeBinary(32), nullable=False),
         sa.Column("state", sa.SmallInteger(), nullable=False, server_default="0"),
         sa.Column("error_code", sa.String(60)),
         sa.Column("sealed_body", sa.LargeBinary(), nullable=False),

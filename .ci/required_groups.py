@@ -1,0 +1,50 @@
+"""Fails when a group of tests that must run did not, or when a test was skipped.
+
+Usage: required_groups.py JUNIT_XML [--closing-line]
+"""
+
+import sys
+from xml.etree import ElementTree as ET
+
+#: Where the tests stand -> how many must have run at least.
+REQUIRED = {
+    "tests.end_to_end.test_path": 20,  # the whole path against the simulator
+    "tests.end_to_end.test_marker_scan": 2,  # no PHI in clear, anywhere
+    "tests.integrations.simulator.test_simulator_clients": 4,  # the vendors' SDKs, unmodified
+    "tests.integrations.hubspot": 30,
+    "tests.integrations.salesforce": 30,
+    "tests.webhooks.test_server_limits": 10,  # raw sockets against the shipped server
+    "tests.store": 40,
+    "tests.webhooks": 40,
+    "tests.scoring": 60,
+    "tests.config": 10,
+    "tests.console": 10,
+}
+
+
+def main() -> int:
+    """Check the report; return the exit code."""
+    suite = ET.parse(sys.argv[1]).getroot()  # noqa: S314  our own test report
+    suite = suite[0] if suite.tag == "testsuites" else suite
+    count = {name: int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")}
+    if "--closing-line" in sys.argv:
+        passed = count["tests"] - count["failures"] - count["errors"] - count["skipped"]
+        failed = count["failures"] + count["errors"]
+        print(f"{passed} passed, {failed} failed, {count['skipped']} skipped")
+        return 0
+    names = [case.get("classname", "") for case in suite.iter("testcase")]
+    problems = []
+    for group, least in REQUIRED.items():
+        ran = sum(name == group or name.startswith(group + ".") for name in names)
+        print(f"{ran:5} {group}")
+        if ran < least:
+            problems.append(f"{group}: {ran} tests ran, at least {least} must")
+    if count["skipped"]:
+        problems.append(f"{count['skipped']} tests were skipped; none may be")
+    for problem in problems:
+        print(f"WRONG {problem}")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

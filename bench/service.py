@@ -1,0 +1,83 @@
+"""Runs the real command as a process of its own, for the benchmarks."""
+
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+from config.load import environment
+
+#: Of the benchmark's own app; no secret.
+CLIENT_SECRET = "bench-client-secret"  # noqa: S105
+ACCESS_TOKEN = "bench-access-token"  # noqa: S105
+
+
+@contextmanager
+def running(
+    command: str, folder: Path, *, port: int, hubspot_url: str = "http://127.0.0.1:1"
+) -> Iterator[int]:
+    """Run `leadscore COMMAND` for one HubSpot account until the block ends; yield its pid.
+
+    Args:
+        command: serve, receive or work.
+        folder: Where database, key, configuration and log are kept.
+        port: The port to listen on.
+        hubspot_url: The pretend HubSpot.
+    """
+    text = resources.files("console").joinpath("demo.toml").read_text("utf-8")
+    start, end = text.index('[[accounts]]\nname = "salesforce"'), text.index("[fields.hubspot]")
+    text = text[:start] + text[end:]
+    text = text.replace("{hubspot_url}", hubspot_url)
+    text = text.replace("{service_url}", f"http://127.0.0.1:{port}")
+    (folder / "practice.toml").write_text(text, "utf-8")
+    key = folder / "master.key"
+    key.write_text(f"1 primary {secrets.token_hex(32)}\n", "ascii")
+    key.chmod(0o600)
+    env = {
+        **environment(),
+        "LEADSCORE_PRACTICE": str(folder / "practice.toml"),
+        "LEADSCORE_MASTER_KEY_FILE": str(key),
+        "LEADSCORE_PORT": str(port),
+        "DATABASE_URL": f"sqlite:///{folder / 'data' / 'leadscore.db'}",
+        "HUBSPOT_ACCESS_TOKEN": ACCESS_TOKEN,
+        "HUBSPOT_CLIENT_SECRET": CLIENT_SECRET,
+    }
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "console", command], env=env, stdout=log, stderr=log
+        )
+        try:
+            wait_for_port(port)
+            yield process.pid
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+@contextmanager
+def peer(command: list[str], port: int) -> Iterator[None]:
+    """Run another server until the block ends."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for_port(port)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_for_port(port: int) -> None:
+    """Wait until something listens on `port`."""
+    for _ in range(400):
+        try:
+            socket.create_connection(("127.0.0.1", port), 0.2).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise SystemExit(f"nothing listens on {port}")

@@ -1,0 +1,77 @@
+"""Builds the worker's objects: clients, readers, pipeline. Apart, so that a receiver stays small."""
+
+import os
+import random
+import socket
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from config.practice import HubSpotAccount, Practice, SalesforceAccount
+from integrations.base import Adapter
+from integrations.mapping import LeadReader
+from integrations.registry import Secrets, build_client
+from scoring.model import ScoringModel
+from store.rooms import Store
+from webhooks.bell import CountingBell
+from webhooks.health import Health
+from webhooks.pipeline import AccountWork, Pipeline
+from webhooks.unpack import Unpacker
+from webhooks.worker import Worker
+
+
+def build_worker(
+    *,
+    store: Store,
+    practice: Practice,
+    secrets: Secrets,
+    model: ScoringModel,
+    adapters: Mapping[str, Adapter],
+    health: Health,
+    bell: CountingBell,
+    clock: Callable[[], datetime],
+) -> tuple[list[AccountWork], Worker]:
+    """Return the accounts' work and the worker that does it, not yet started."""
+    own_model = practice.own(model)
+    works = [
+        account_work(practice, account, secrets[account.name], own_model)
+        for account in practice.accounts
+    ]
+    rng = random.Random()  # noqa: S311  jitter, not a secret
+    worker = Worker(
+        owner=f"{socket.gethostname()}:{os.getpid()}:{rng.randrange(2**32):08x}",
+        works=works,
+        unpacker=Unpacker(
+            adapters=adapters,
+            inbox=store.inbox,
+            due=store.due,
+            dead_letters=store.dead_letters,
+            health=health,
+            clock=clock,
+        ),
+        pipeline=Pipeline(leads=store.leads, health=health, clock=clock, rng=rng),
+        due=store.due,
+        accounts=store.accounts,
+        health=health,
+        bell=bell,
+        clock=clock,
+        rng=rng,
+    )
+    return works, worker
+
+
+def account_work(
+    practice: Practice,
+    account: HubSpotAccount | SalesforceAccount,
+    secrets: Mapping[str, str],
+    model: ScoringModel,
+) -> AccountWork:
+    """Return all that is needed to work `account`."""
+    return AccountWork(
+        name=account.name,
+        crm=account.crm,
+        client=build_client(account, secrets, clock=time.monotonic, sleep=time.sleep),
+        reader=LeadReader(practice.fields[account.crm]),
+        model=model,
+        outputs=practice.outputs(account),
+    )
