@@ -9,6 +9,9 @@ import sys
 import time
 
 import pytest
+from click.testing import CliRunner
+
+from console.cli import main
 
 
 @pytest.fixture
@@ -67,7 +70,7 @@ def test_init_where_nothing_can_be_written_is_a_usage_error(leadscore):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["serve", "receive", "work", "doctor", "provision"])
+@pytest.mark.parametrize("command", ["serve", "doctor", "provision"])
 def test_a_wrong_configuration_is_2_with_every_problem(leadscore, command):
     done = leadscore(command, LEADSCORE_PORT="x", HS_TOKEN=None, SF_PATH="MARKER")
 
@@ -172,27 +175,32 @@ GOOD = '{"id": 1, "text": "I want to book a cleaning"}\n'
         (GOOD, ("no-such-file",), 2),
     ],
 )
-def test_score_ends_with_the_code_of_what_it_found(leadscore, given, arguments, code):
-    done = leadscore("score", *arguments, given=given)
+def test_score_ends_with_the_code_of_what_it_found(given, arguments, code):
+    done = CliRunner().invoke(main, ["score", *arguments], input=given)
 
-    assert done.returncode == code
-    assert "Traceback" not in done.stderr
+    assert done.exit_code == code
     assert len(done.stdout.splitlines()) == (len(given.splitlines()) if code < 2 else 0)
 
 
+def test_the_scores_come_out_as_lines_of_json(leadscore):
+    done = leadscore("score", given=GOOD + GOOD)
+
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == [1, 1]
+
+
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("serve", "--help")])
-def test_help_is_0(leadscore, arguments):
-    assert leadscore(*arguments).returncode == 0
+def test_help_is_0(arguments):
+    assert CliRunner().invoke(main, list(arguments)).exit_code == 0
 
 
-def test_an_unknown_command_is_2(leadscore):
-    assert leadscore("serv").returncode == 2
+def test_an_unknown_command_is_2():
+    assert CliRunner().invoke(main, ["serv"]).exit_code == 2
 
 
 def test_a_signal_in_the_first_moment_is_not_lost(leadscore, tmp_path, environment):
     """The signal comes while threads are being started: it waits until somebody waits for it."""
     env = {**environment, "PATH": os.environ["PATH"], "LEADSCORE_PORT": "0"}  # noqa: TID251
-    for _ in range(4):
+    for _ in range(2):
         with subprocess.Popen(
             [sys.executable, "-m", "console", "serve"],
             cwd=tmp_path,

@@ -106,7 +106,7 @@ def test_s011_one_byte_over_the_limit_is_refused_while_reading(
     assert f"{crm}: deliveries refused: body_too_large" in alarms(service, raw)
 
 
-@pytest.mark.parametrize("path", ["/webhooks/hubspot", "/webhooks/salesforce/t", "/healthz"])
+@pytest.mark.parametrize("path", ["/webhooks/hubspot", "/webhooks/salesforce/t"])
 @pytest.mark.parametrize(
     ("headers", "version", "expected", "reason"),
     [
