@@ -173,9 +173,9 @@ def impatient(engine: Engine, timeout_s: float) -> Engine:
 class Appender:
     """Appends rows to one table, durably, on a connection of its own: the receiver's hot path.
 
-    The statement is SQLAlchemy's, its execution the driver's: that halves the CPU of a commit, and
-    all rows go in one step, so that a busy process gives its interpreter lock away three times
-    and not once a row. Values must be as the driver wants them.
+    One multi-row INSERT is its own transaction and goes straight to the driver: half the CPU of
+    SQLAlchemy's way, and a busy process gives its interpreter lock away once a commit
+    (docs/decisions/0002). Values must be as the driver wants them.
     """
 
     def __init__(self, engine: Engine, table: Table, columns: Sequence[str]) -> None:
