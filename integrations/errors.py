@@ -11,8 +11,23 @@ IntegrationError
         └── AccessError         token, scope or permission: the account stops until a person acts
 """
 
+import re
+
 #: However long the CRM asks us to wait, we look again after an hour. Source: S27.
 LONGEST_RETRY_AFTER_S = 3600.0
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,60}")
+
+
+def plain_code(text: object) -> str:
+    """Return a code from a CRM's reply when it is one plain word, else `unlisted`.
+
+    Codes go into logs and rows, where nothing else of a reply may go.
+
+    >>> plain_code("VALIDATION_ERROR"), plain_code("Jane <jane@example.com>")
+    ('VALIDATION_ERROR', 'unlisted')
+    """
+    return str(text) if _PLAIN.fullmatch(str(text)) else "unlisted"
 
 
 class IntegrationError(Exception):
@@ -39,8 +54,8 @@ class CrmError(IntegrationError):
     """A call to the CRM failed. `code` is a short constant for logs and dead letters."""
 
     def __init__(self, code: str, message: str = "") -> None:
-        self.code = code
-        super().__init__(f"{code}: {message}" if message else code)
+        self.code = plain_code(code)
+        super().__init__(f"{self.code}: {message}" if message else self.code)
 
 
 class TransientCrmError(CrmError):

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response, jsonify, request
+from flask import Blueprint, Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from config.logs import fault_of
@@ -30,20 +30,7 @@ def create_app(*, receiver: Receiver | None, health: Health, readiness: Readines
     if receiver is not None:
         app.register_blueprint(receiver.blueprint())
 
-    @app.get("/healthz")
-    def _healthz() -> Response:
-        return jsonify(alive=True, alarms=health.alarms())
-
-    @app.get("/readyz")
-    def _readyz() -> Response:
-        found = readiness()
-        answer = jsonify(found)
-        answer.status_code = 200 if found["ready"] else 503
-        return answer
-
-    @app.get("/metrics")
-    def _metrics() -> Response:
-        return Response(health.exposition(), mimetype="text/plain")
+    app.register_blueprint(_pages(health, readiness))
 
     @app.errorhandler(HTTPException)
     def _refused(error: HTTPException) -> Response:
@@ -65,3 +52,31 @@ def create_app(*, receiver: Receiver | None, health: Health, readiness: Readines
         return answer
 
     return app
+
+
+def _pages(health: Health, readiness: Readiness) -> Blueprint:
+    """Return the health pages: nothing of them may be cached or taken for another type."""
+    pages = Blueprint("health", __name__)
+
+    @pages.get("/healthz")
+    def _healthz() -> Response:
+        return jsonify(alive=True, alarms=health.alarms())
+
+    @pages.get("/readyz")
+    def _readyz() -> Response:
+        found = readiness()
+        answer = jsonify(found)
+        answer.status_code = 200 if found["ready"] else 503
+        return answer
+
+    @pages.get("/metrics")
+    def _metrics() -> Response:
+        return Response(health.exposition(), mimetype="text/plain")
+
+    @pages.after_request
+    def _headers(answer: Response) -> Response:
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    return pages

@@ -29,11 +29,14 @@ class Peers:
         hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
         while self.is_trusted(sender) and hops:
             sender = hops.pop()
-        return sender
+        return sender.removeprefix("::ffff:") if "." in sender else sender
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        return ip_address(text)
+        address = ip_address(text)
     except ValueError:
         return None
+    # A socket for both families shows an IPv4 peer as ::ffff:192.0.2.1.
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

@@ -96,6 +96,9 @@ class HubSpotAdapter:
         portal = self._portals.get(item["portalId"].record_id())
         if cause is None or portal is None or not _is_contact(subject, item):
             return []
+        app = item.get("appId")
+        if app is not None and app.record_id() != portal.app_id:
+            return []  # another app's subscription: its secret is not this portal's
         if cause == "changed" and self._is_echo(item, portal):
             return []
         ids = [item["objectId"].record_id()]

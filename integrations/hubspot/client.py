@@ -19,6 +19,7 @@ from integrations.errors import (
     RateLimitedError,
     RefusedError,
     TransientCrmError,
+    plain_code,
 )
 from integrations.http import Caller, guarded_session
 from integrations.hubspot import wire
@@ -141,15 +142,15 @@ def read_reply(response: requests.Response) -> dict[str, Any]:
 
 def _error(response: requests.Response, body: dict[str, Any]) -> CrmError:
     status = response.status_code
-    category = str(body.get("category") or body.get("errorType") or "")[:40]
+    category = plain_code(body.get("category") or body.get("errorType") or status)
     error: CrmError
     match status:
         case 400 if "PROPERTY_DOESNT_EXIST" in str(body.get("message")):
             error = AccessError("property_missing", "run `leadscore provision`")
         case 400:
-            error = RefusedError(category or "400")
+            error = RefusedError(category)
         case 401 | 403:
-            error = AccessError(category or str(status), "check the token and its scopes")
+            error = AccessError(category, "check the token and its scopes")
         case 423:
             error = RateLimitedError("locked", retry_after_s=2.0)
         case 429:
@@ -161,7 +162,7 @@ def _error(response: requests.Response, body: dict[str, Any]) -> CrmError:
         case _ if status >= 500:
             error = TransientCrmError(str(status))
         case _:
-            error = PermanentCrmError(category or str(status))
+            error = PermanentCrmError(category)
     return error
 
 
@@ -196,7 +197,7 @@ def _outcome(reply: Mapping[str, Any], ids: Sequence[str]) -> Outcome:
     gone: set[str] = set()
     refused: dict[str, str] = {}
     for error in reply.get("errors") or []:
-        category = str(error.get("category") or "refused")[:40]
+        category = plain_code(error.get("category") or "refused")
         for record_id in (error.get("context") or {}).get("ids") or []:
             if category == "OBJECT_NOT_FOUND":
                 gone.add(str(record_id))

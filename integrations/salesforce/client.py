@@ -20,6 +20,7 @@ from integrations.errors import (
     RateLimitedError,
     RefusedError,
     TransientCrmError,
+    plain_code,
 )
 from integrations.http import Caller, guarded_session
 from integrations.salesforce import wire
@@ -176,7 +177,7 @@ def _first_code(content: object) -> str:
     rows = content if isinstance(content, list) else [content]
     for row in rows:
         if isinstance(row, dict) and row.get("errorCode"):
-            return str(row["errorCode"])[:60]
+            return plain_code(row["errorCode"])
     return ""
 
 
@@ -207,5 +208,5 @@ def _row_error(row: object) -> tuple[str, str]:
     errors = row.get("errors") if isinstance(row, dict) else None
     if isinstance(errors, list) and errors and isinstance(errors[0], dict):
         first = errors[0]
-        return str(first.get("statusCode") or "UNKNOWN")[:60], str(first.get("message") or "")
+        return plain_code(first.get("statusCode") or "UNKNOWN"), str(first.get("message") or "")
     return "UNKNOWN", ""

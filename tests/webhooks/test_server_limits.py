@@ -5,9 +5,12 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_network
 
 import pytest
 from pysqlite3 import dbapi2 as sqlite
+
+from webhooks.peers import Peers
 
 JSON_LIMIT, XML_LIMIT = 1_048_576, 4_194_304
 
@@ -368,3 +371,10 @@ def test_s034_readiness_tells_that_nothing_can_be_stored(
     assert status(ready) == 200
     assert status(busy) == 503
     assert json.loads(busy.partition(b"\r\n\r\n")[2]) == {"ready": False, "can_store": False}
+
+
+def test_s010_an_ipv4_peer_of_a_dual_stack_socket_is_known_by_its_own_address():
+    peers = Peers([ip_network("127.0.0.1/32")])
+
+    assert peers.is_trusted("::ffff:127.0.0.1")
+    assert peers.sender("::ffff:198.51.100.7", "") == "198.51.100.7"

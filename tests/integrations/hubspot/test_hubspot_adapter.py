@@ -400,3 +400,13 @@ def test_the_description_of_a_portal_shows_no_secret(signed):
 
     assert "invented-client-secret" not in shown
     assert "body-text" not in shown
+
+
+def test_an_event_of_another_app_is_ignored(adapter):
+    event = {"subscriptionType": "contact.creation", "portalId": 4000001, "objectId": 7}
+    other, own = {**event, "appId": 999}, {**event, "appId": 7100001}
+
+    parsed = adapter.parse(json.dumps([other, own]).encode())
+
+    assert len(parsed.events) == 1
+    assert parsed.ignored == 1
