@@ -5,13 +5,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from config.patterns import PROPERTY_NAME
 from config.problems import did_you_mean
 from scoring.lead import MAPPABLE
 
 Crm = Literal["hubspot", "salesforce"]
-
-#: HubSpot internal names and Salesforce API names: what may stand in a URL or a query.
-PROPERTY_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,99}$"
 
 PropertyName = Annotated[str, Field(pattern=PROPERTY_NAME)]
 

@@ -21,6 +21,7 @@ from pydantic import (
 
 from config.fields import DEFAULT_OUTPUTS, Crm, FieldMap, OutputMap
 from config.hours import HoursFile, TierFile
+from config.patterns import ACCOUNT_NAME, API_VERSION, DIGITS, SHA256
 from config.problems import did_you_mean
 from scoring.model import DEFAULT_TIERS, ScoringModel, Tier
 
@@ -104,9 +105,9 @@ class HubSpotAccount(_Table):
     union_tag: ClassVar[str] = "hubspot_account"
 
     crm: Literal["hubspot"]
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
-    portal_id: str = Field(pattern=r"^\d{1,19}$")
-    app_id: str = Field(pattern=r"^\d{1,19}$")
+    name: str = Field(pattern=ACCOUNT_NAME)
+    portal_id: str = Field(pattern=DIGITS)
+    app_id: str = Field(pattern=DIGITS)
     access_token: Secret
     client_secret: Secret
     client_secret_next: Secret | None = None  #: Also valid, while the secret is changed.
@@ -132,15 +133,15 @@ class SalesforceAccount(_Table):
     union_tag: ClassVar[str] = "salesforce_account"
 
     crm: Literal["salesforce"]
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    name: str = Field(pattern=ACCOUNT_NAME)
     organization_id: Annotated[str, AfterValidator(_salesforce_id)]
     base_url: ServiceUrl  #: My Domain address, as in https://clinic.my.salesforce.com
     consumer_key: Secret
     consumer_secret: Secret
     path_token: Secret  #: Last part of the webhook's address; at least 128 random bits.
     sender_ranges: tuple[AddressRange, ...] = ()
-    client_certificate_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    api_version: str = Field(default="63.0", pattern=r"^\d{2,3}\.0$")
+    client_certificate_sha256: str | None = Field(default=None, pattern=SHA256)
+    api_version: str = Field(default="63.0", pattern=API_VERSION)
     objects: tuple[Literal["Lead", "Contact"], ...] = ("Lead",)
     calls_per_10s: int = Field(default=100, ge=1, le=10_000)
     outputs: OutputMap = {}

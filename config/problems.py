@@ -8,6 +8,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from config.patterns import IN_WORDS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
@@ -98,7 +100,8 @@ def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         *parents, key = detail["loc"]
         return f"unknown key{did_you_mean(str(key), _keys_at(model, parents))}"
-    text = _WORDS.get(kind) or detail["msg"].removeprefix("Value error, ")
+    pattern = str(detail.get("ctx", {}).get("pattern", ""))
+    text = _WORDS.get(kind) or IN_WORDS.get(pattern) or detail["msg"].removeprefix("Value error, ")
     text = text[:1].lower() + text[1:]
     shown = detail.get("input")
     if isinstance(shown, str | int | float | bool) and kind not in {"missing", "value_error"}:

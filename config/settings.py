@@ -4,6 +4,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from config.patterns import LOG_LEVEL
+
 
 class Settings(BaseModel):
     """The process's settings, from the environment. `ENVIRONMENT` gives each variable's name."""
@@ -17,7 +19,7 @@ class Settings(BaseModel):
     listen_host: str = "127.0.0.1"
     listen_port: int = Field(default=8080, ge=0, le=65_535)
     threads: int = Field(default=16, ge=1, le=64)
-    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    log_level: str = Field(default="INFO", pattern=LOG_LEVEL)
 
     @field_validator("database_url")
     @classmethod

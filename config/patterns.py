@@ -1,0 +1,20 @@
+"""The forms that short values must have, each with the words that say so to an admin."""
+
+DIGITS = r"^\d{1,19}$"
+ACCOUNT_NAME = r"^[a-z0-9][a-z0-9_-]{0,39}$"
+#: HubSpot internal names and Salesforce API names: what may stand in a URL or a query.
+PROPERTY_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,99}$"
+API_VERSION = r"^\d{2,3}\.0$"
+SHA256 = r"^[0-9a-f]{64}$"
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+LOG_LEVEL = r"^(DEBUG|INFO|WARNING|ERROR)$"
+
+IN_WORDS = {
+    DIGITS: "must be digits only, in quotes, as in '4000001'",
+    ACCOUNT_NAME: "must be lower-case letters, digits, - and _, 40 at most",
+    PROPERTY_NAME: "must be the property's internal name: letters, digits and _",
+    API_VERSION: "must be a version as in '63.0'",
+    SHA256: "must be 64 hex digits, lower case",
+    VARIABLE: "must be the name of an environment variable",
+    LOG_LEVEL: "must be DEBUG, INFO, WARNING or ERROR",
+}
