@@ -1,20 +1,20 @@
-"""Threads that commit at the same time share one commit.
+"""Tasks that store a row at the same time share one commit.
 
-One thread commits, again and again while rows wait; every other thread hands its row over and waits
-at a gate of its own. A lead that passes from thread to thread was tried: each new leader first had
-to win the interpreter lock from all others, which left the disk idle half of the time
+`run_together` runs tasks one after the other in one thread. A task that stores a row is set aside
+there, with its whole stack; when every task has come so far, or ended, one commit stores all rows,
+and each task goes on with its outcome. Nobody waits for a lock, and no thread is woken to go on:
+with a waiting thread for each row, waking them cost more than all that they had to do
 (docs/decisions/0002).
 """
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
-Row = TypeVar("Row")
+from greenlet import getcurrent, greenlet
 
-#: Rows in one commit: what a statement's parameters allow, with room.
-MAX_ROWS = 500
+Row = TypeVar("Row")
 
 
 class NotStoredError(Exception):
@@ -22,18 +22,21 @@ class NotStoredError(Exception):
 
 
 class _Ticket(Generic[Row]):
-    __slots__ = ("ends", "fault", "gate", "row")
+    __slots__ = ("ends", "fault", "group", "row")
 
-    def __init__(self, row: Row, ends: float) -> None:
+    def __init__(self, group: "GroupCommit[Row]", row: Row, ends: float) -> None:
+        self.group = group
         self.row = row
-        self.ends = ends  #: Monotonic instant at which its thread gives up.
-        self.gate = threading.Lock()
-        self.gate.acquire()
+        self.ends = ends  #: Monotonic instant at which it must be stored.
         self.fault: str | None = None  #: Class of what the commit raised.
 
 
+class _Task(greenlet):
+    """A task of `run_together`: switching to it gives its ticket, or None when it has ended."""
+
+
 class GroupCommit(Generic[Row]):
-    """Hands rows of many threads to one `commit` at a time."""
+    """Stores rows by one `commit` at a time, those of tasks that run together in one."""
 
     def __init__(self, commit: Callable[[Sequence[Row], float], None]) -> None:
         """Take what stores a group.
@@ -44,52 +47,45 @@ class GroupCommit(Generic[Row]):
         """
         self._commit = commit
         self._lock = threading.Lock()
-        self._waiting: list[_Ticket[Row]] = []
-        self._bell = threading.Lock()  #: Released when a row comes while the committer sleeps.
-        self._bell.acquire()
-        self._is_asleep = False
-        self._thread: threading.Thread | None = None
 
     def store(self, row: Row, timeout_s: float) -> None:
-        """Return when `row` is committed.
-
-        Raises:
-            NotStoredError: It is not, or not in time; in the second case it may still be.
-        """
-        ticket = _Ticket(row, time.monotonic() + timeout_s)
-        with self._lock:
-            self._waiting.append(ticket)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="commit", daemon=True)
-                self._thread.start()
-            elif self._is_asleep:
-                self._is_asleep = False
-                self._bell.release()
-        if not ticket.gate.acquire(timeout=max(0.0, timeout_s)):
-            with self._lock:
-                if ticket in self._waiting:
-                    self._waiting.remove(ticket)
-            raise NotStoredError("busy")
+        """Return when `row` is committed. Raises: NotStoredError."""
+        ticket = _Ticket(self, row, time.monotonic() + timeout_s)
+        task = getcurrent()
+        if isinstance(task, _Task) and task.parent is not None:
+            task.parent.switch(ticket)
+        else:
+            self.commit([ticket])
         if ticket.fault is not None:
             raise NotStoredError(ticket.fault)
 
-    def _run(self) -> None:
-        while True:
-            with self._lock:
-                group, self._waiting = self._waiting[:MAX_ROWS], self._waiting[MAX_ROWS:]
-                self._is_asleep = not group
-            if group:
-                self._store(group)
-            else:
-                self._bell.acquire()
-
-    def _store(self, group: list[_Ticket[Row]]) -> None:
-        fault = None
-        try:
-            left_s = max(0.0, group[0].ends - time.monotonic())
-            self._commit([ticket.row for ticket in group], left_s)
-        except Exception as error:  # noqa: BLE001  each thread of the group says so to its caller
-            fault = type(error).__name__
-        for ticket in group:
+    def commit(self, tickets: Sequence[_Ticket[Row]]) -> None:
+        """Commit the rows of `tickets`; what went wrong stands in each of them."""
+        fault: str | None = "busy"
+        if self._lock.acquire(timeout=max(0.0, tickets[0].ends - time.monotonic())):
+            try:
+                left_s = max(0.0, tickets[0].ends - time.monotonic())
+                self._commit([ticket.row for ticket in tickets], left_s)
+                fault = None
+            except Exception as error:  # noqa: BLE001  each task of the group says so to its caller
+                fault = type(error).__name__
+            finally:
+                self._lock.release()
+        for ticket in tickets:
             ticket.fault = fault
-            ticket.gate.release()
+
+
+def run_together(functions: Iterable[Callable[[], None]]) -> None:
+    """Run `functions`, which must not raise, one after the other; their rows share commits."""
+    tasks = [_Task(function) for function in functions]
+    while tasks:
+        groups: dict[GroupCommit[object], list[_Ticket[object]]] = {}
+        waiting = []
+        for task in tasks:
+            ticket: _Ticket[object] | None = task.switch()
+            if ticket is not None:
+                groups.setdefault(ticket.group, []).append(ticket)
+                waiting.append(task)
+        for group, tickets in groups.items():
+            group.commit(tickets)
+        tasks = waiting

@@ -131,9 +131,7 @@ class Inbox:
     def _commit(self, drafts: Sequence["_Draft"], timeout_s: float) -> None:
         """Seal a group of deliveries and append them in one commit.
 
-        Its leader seals for all: sixteen threads that each seal their own body pay ten times what
-        one pays in a row, with warm caches (docs/decisions/0002). Only one leads at a time, so the
-        sealing keys need no lock.
+        One group is committed at a time, so the sealing keys need no lock.
         """
         ends = time.monotonic() + timeout_s
         rows = []
@@ -314,7 +312,7 @@ class Inbox:
 
 @dataclass(slots=True)
 class _Draft:
-    """A delivery on its way into the inbox; the group's leader gives it its id."""
+    """A delivery on its way into the inbox; its group's commit gives it its id."""
 
     account_id: str
     kind: str
