@@ -22,6 +22,7 @@ from waitress.utilities import Error, RequestEntityTooLarge
 
 from config.logs import fault_of
 from store.group_commit import run_together
+from store.inbox import STORE_TIMEOUT_S
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +37,6 @@ OTHER_LIMIT = 64 * 1024
 HEADER_LIMIT = 16 * 1024
 #: Requests that one thread serves together at most.
 TOGETHER = 64
-#: A thread that has not come back for so long is helped by another one.
-STUCK_S = 0.2
 #: Bounds what half-read bodies can hold: 256 x 4 MiB at the very worst.
 MAX_CONNECTIONS = 256
 #: A connection that says nothing for so long is closed.
@@ -133,16 +132,21 @@ def _serve(channel: HTTPChannel) -> None:
 class TogetherDispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has no types
     """Hands one thread all requests that wait, so that their rows share a commit.
 
-    A second thread takes part only when the first has not come back for `STUCK_S`: the database is
+    A second thread takes part only when the first has not come back for a while: the database is
     busy, or a page takes long. Under Python's interpreter lock more threads at once are slower:
     they wake each other instead of working (docs/decisions/0002).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int) -> None:
+        """Start `threads` threads."""
         super().__init__()
+        #: A thread that has not come back for so long is helped by the next one. With a locked
+        #: database the last one comes to help as the first gives up: nobody waits twice.
+        self._stuck_s = STORE_TIMEOUT_S / threads
         self._working = 0
         self._taken_at = 0.0  #: When a thread took requests last, monotonic.
         self._is_watched = False
+        self.set_thread_count(threads)
 
     def handler_thread(self, thread_no: int) -> None:
         """Serve requests until told to stop. Source: waitress 3.0.2, task.py, same name."""
@@ -160,7 +164,7 @@ class TogetherDispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitr
         with self.lock:
             while not self.stop_count:
                 now = time.monotonic()
-                if self.queue and (not self._working or now - self._taken_at > STUCK_S):
+                if self.queue and (not self._working or now - self._taken_at > self._stuck_s):
                     self._working += 1
                     self._taken_at = now
                     if not self._is_watched:
@@ -170,7 +174,7 @@ class TogetherDispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitr
                     self.queue_cv.wait()
                 else:  # one idle thread looks whether the others are stuck
                     self._is_watched = True
-                    self.queue_cv.wait(STUCK_S)
+                    self.queue_cv.wait(self._stuck_s)
                     self._is_watched = False
             return []
 
@@ -200,15 +204,13 @@ def build_server(
         refused: Called with the CRM and a reason code for each request refused here.
     """
     parser = _parser(refused)
-    dispatcher = TogetherDispatcher()
-    dispatcher.set_thread_count(threads)
 
     class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         parser_class = parser
 
     server = create_server(
         app,
-        _dispatcher=dispatcher,
+        _dispatcher=TogetherDispatcher(threads),
         host=host,
         port=port,
         ident=None,
