@@ -150,7 +150,7 @@ def _table(records: Sequence[ScoredRecord], width: int) -> Table:
         title="Who to call first",
         title_style="bold",
         header_style="bold",
-        box=box.SIMPLE if narrow else box.HEAVY_HEAD,
+        box=None if narrow else box.HEAVY_HEAD,
     )
     table.add_column("#", justify="right", style="dim", no_wrap=True)
     for name in ("CRM", "Name"):
