@@ -1,21 +1,23 @@
 """The verdict on a lead: gate first, then points, tier, respond-by and valid-until."""
 
-from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
-from scoring.factors import Tally, next_change, tally
-from scoring.facts import Facts
-from scoring.gate import Barred, clinical_reason, is_possible_emergency, not_a_lead
-from scoring.labels import FACTORS, SCORED_TIERS
+from scoring.compile import Compiled, FromText, compiled
+from scoring.gate import clinical_reason, is_possible_emergency, not_a_lead
+from scoring.labels import FACTORS, ROUTES
 from scoring.lead import Lead
 from scoring.model import ScoringModel
 from scoring.result import LeadScore, Reason, Signals
+from scoring.runtime import FOREVER
 from scoring.text.normalise import Words, words_of
 from scoring.text.reading import signals_in
 
-#: So many changes of a rule without any effect are looked through for the next that has one.
-_MAX_LOOKS: Final = 200
+_CLAMP: Final = ("clamp", "A score lies between 0 and 100")
+_OVERRIDE: Final = ("override.staff", "Score set by staff")
+_SAYS_NOTHING: Final = frozenset({None, "", "unknown", "none", (), ("none",)})
+_SILENT: Final = Signals()
 
 
 def score(lead: Lead, model: ScoringModel, now: datetime) -> LeadScore:
@@ -27,20 +29,37 @@ def score(lead: Lead, model: ScoringModel, now: datetime) -> LeadScore:
 
     The same lead, model and instant give the same result; `now` must be aware.
     """
-    if now.tzinfo is None:
-        raise ValueError("now: must be aware")
-    words = words_of(lead.text)
-    if is_possible_emergency(lead, words):
-        return _clinical(lead, words, model, now)
-    facts = Facts(lead, signals_in(words, is_emergency=False))
-    override = _override(lead, now)
-    barred = not_a_lead(lead, facts) if override is None else None
-    if barred is None and override is None and not _is_anything_known(lead):
-        reason = Reason(code="unscored.nothing_known", points=0, text="Nothing to score yet")
-        barred = Barred(tier="unscored", reason=reason)
-    if barred is not None:
-        return _without_score(barred.tier, barred.reason, facts.signals, model)
-    return _scored(lead, model, now, facts, override)
+    if now.tzinfo is not UTC:
+        if now.tzinfo is None:
+            raise ValueError("now: must be aware")
+        now = now.astimezone(UTC)
+    fields, text = lead.fields, lead.text
+    words = None
+    of_text = _SILENT
+    if text or fields.get("urgency") == "emergency":
+        words = words_of(text)
+        if is_possible_emergency(lead, words):
+            return _clinical(lead, words, model, now)
+        of_text = signals_in(words, is_emergency=False)
+    if model.lines:
+        model = model.lines.get(str(fields.get("service_line")), model)
+    ready = compiled(model)
+    if words is not None and ready.lay_words is not None:
+        of_text = ready.lay_words.added(of_text, words)
+    signals, from_text = _merged(
+        fields.get("urgency"),
+        fields.get("inquiry_type"),
+        fields.get("insurance_status"),
+        fields.get("procedures"),
+        of_text,
+    )
+    override = _override(lead, now) if "override_score" in fields else None
+    if override is None:
+        reason = _barring(lead, ready, model, signals)
+        if reason is not None:
+            tier = "unscored" if reason is _NOTHING_KNOWN else "not_a_lead"
+            return _without_score(tier, reason, signals, model)
+    return _scored(lead, ready, model, now, signals, from_text, override)
 
 
 def inquired_at(lead: Lead) -> datetime | None:
@@ -49,70 +68,102 @@ def inquired_at(lead: Lead) -> datetime | None:
     >>> inquired_at(Lead()) is None
     True
     """
-    instants = [lead.created_at, lead.fields.get("last_form_submission_at")]
-    instants.extend(item.at for item in lead.activities if item.kind == "form_submission")
-    return max((at for at in instants if isinstance(at, datetime)), default=None)
+    latest = lead.created_at
+    form = lead.fields.get("last_form_submission_at")
+    if isinstance(form, datetime) and (latest is None or form > latest):
+        latest = form
+    for activity in lead.activities:
+        if activity.kind == "form_submission" and (latest is None or activity.at > latest):
+            latest = activity.at
+    return latest
 
 
-def _scored(
-    lead: Lead, model: ScoringModel, now: datetime, facts: Facts, override: int | None
+_NOTHING_KNOWN: Final = Reason("unscored.nothing_known", 0, "Nothing to score yet")
+
+
+def _scored(  # noqa: PLR0917  # by position: called for every lead
+    lead: Lead,
+    ready: Compiled,
+    model: ScoringModel,
+    now: datetime,
+    signals: Signals,
+    from_text: FromText,
+    override: int | None,
 ) -> LeadScore:
-    points, reasons, current = _total(facts, model, now, override)
-    line = lead.fields.get("service_line")
-    cut_offs = model.cut_offs(line if isinstance(line, str) else None)
-    tier = next(name for name in SCORED_TIERS if points >= cut_offs[name])
-    minutes = model.tiers[tier].respond_within_minutes
+    fields = lead.fields
+    plan = ready.plan
+    if ready.plans:
+        plan = ready.plans.get(fields.get("service_line"), plan)
+    points, factors, reasons, end = ready.account(
+        fields, lead.activities, signals, from_text, plan.text_cap, now
+    )
+    if not 0 <= points <= 100:
+        within = 0 if points < 0 else 100
+        reasons.append(Reason(_CLAMP[0], within - points, _CLAMP[1]))
+        points = within
+    if override is not None:
+        # A line of its own even at 0 points: so the override's end is a change in any case.
+        reasons.append(Reason(_OVERRIDE[0], override - points, _OVERRIDE[1]))
+        points = override
+        until = fields.get("override_until")
+        if isinstance(until, datetime) and until < end:
+            end = until
+    tier, minutes = plan.bands[points]
     inquired = inquired_at(lead)
     respond_by = None
     if not _is_answered(lead, inquired):
         respond_by = model.hours.after(inquired or now, minutes)
     return LeadScore(
-        score=points,
-        tier=tier,
-        factors=current.factors,
-        reasons=reasons,
-        signals=facts.signals,
-        respond_by=respond_by,
-        valid_until=_valid_until(lead, model, now, facts, override),
-        model=model.version,
+        points,
+        tier,
+        factors,
+        tuple(reasons),
+        signals,
+        respond_by,
+        None if end is FOREVER else end,
+        model.version,
     )
 
 
-def _total(
-    facts: Facts, model: ScoringModel, now: datetime, override: int | None
-) -> tuple[int, tuple[Reason, ...], Tally]:
-    current = tally(facts, model, now)
-    raw = sum(current.factors.values())
-    points = max(0, min(raw, 100))
-    reasons = list(current.reasons)
-    if points != raw:
-        reasons.append(
-            Reason(code="clamp", points=points - raw, text="A score lies between 0 and 100")
-        )
-    if override is not None:
-        reasons.append(
-            Reason(code="override.staff", points=override - points, text="Score set by staff")
-        )
-        points = override
-    return points, tuple(reasons), current
+@lru_cache(maxsize=8192)
+def _merged(
+    urgency: object, inquiry_type: object, insurance: object, procedures: object, text: Signals
+) -> tuple[Signals, FromText]:
+    """Return the CRM's fields where they say something, else the text's signals; and which.
+
+    Kept by value: the labels are closed sets, so a practice has few combinations.
+    """
+    from_text = (
+        urgency in _SAYS_NOTHING,
+        inquiry_type in _SAYS_NOTHING,
+        insurance in _SAYS_NOTHING,
+        procedures in _SAYS_NOTHING,
+    )
+    listed = procedures if isinstance(procedures, tuple) else (str(procedures),)
+    merged = Signals(
+        text.urgency if from_text[0] else str(urgency),
+        text.inquiry_type if from_text[1] else str(inquiry_type),
+        text.insurance if from_text[2] else str(insurance),
+        text.procedures if from_text[3] else listed,
+        text.booking_intent,
+    )
+    return merged, from_text
 
 
-def _valid_until(
-    lead: Lead, model: ScoringModel, now: datetime, facts: Facts, override: int | None
-) -> datetime | None:
-    """Return the first instant after `now` at which score or reasons are others."""
-    until = lead.fields.get("override_until")
-    ends = until if override is not None and isinstance(until, datetime) else None
-    here = _total(facts, model, now, override)[:2]
-    at = now
-    for _ in range(_MAX_LOOKS):
-        coming = next_change(facts, model, at)
-        if coming is None or (ends is not None and coming >= ends):
-            return ends
-        at = coming
-        if _total(facts, model, at, override)[:2] != here:
-            return at
-    return at
+def _barring(lead: Lead, ready: Compiled, model: ScoringModel, signals: Signals) -> Reason | None:
+    """Return why the lead gets no score, or None where it gets one."""
+    barred = not_a_lead(lead, signals)
+    if barred is not None:
+        return barred.reason
+    if ready.excluded is not None:
+        place = ready.excluded(lead.fields, lead.activities, signals)
+        if place is not None:
+            exclusion = model.exclusions[place]
+            wording = exclusion.says or ROUTES[exclusion.route]
+            return Reason(f"not_a_lead.{exclusion.route}", 0, wording)
+    if not (lead.fields or lead.activities or lead.text.strip()):
+        return _NOTHING_KNOWN
+    return None
 
 
 def _override(lead: Lead, now: datetime) -> int | None:
@@ -126,36 +177,40 @@ def _override(lead: Lead, now: datetime) -> int | None:
     return round(given)
 
 
-def _is_anything_known(lead: Lead) -> bool:
-    return bool(lead.text.strip() or lead.fields or lead.activities)
-
-
 def _is_answered(lead: Lead, inquired: datetime | None) -> bool:
     answered = lead.fields.get("first_response_at")
     return isinstance(answered, datetime) and (inquired is None or answered >= inquired)
 
 
 def _clinical(lead: Lead, words: Words, model: ScoringModel, now: datetime) -> LeadScore:
+    fields = lead.fields
     try:
-        signals = Facts(lead, signals_in(words, is_emergency=True)).signals
+        signals, _ = _merged(
+            None,
+            fields.get("inquiry_type"),
+            fields.get("insurance_status"),
+            fields.get("procedures"),
+            signals_in(words, is_emergency=True),
+        )
     except Exception:  # noqa: BLE001  # whatever fails elsewhere must not hide an emergency
-        signals = Signals()
+        signals = _SILENT
     inquired = inquired_at(lead)
-    return replace(
-        _without_score("clinical", clinical_reason(), signals, model),
-        signals=replace(signals, urgency="emergency"),
+    return _without_score(
+        "clinical",
+        clinical_reason(),
+        signals._replace(urgency="emergency"),
+        model,
         respond_by=None if _is_answered(lead, inquired) else (inquired or now),
     )
 
 
-def _without_score(tier: str, reason: Reason, signals: Signals, model: ScoringModel) -> LeadScore:
-    return LeadScore(
-        score=None,
-        tier=tier,
-        factors=dict.fromkeys(FACTORS, 0),
-        reasons=(reason,),
-        signals=signals,
-        respond_by=None,
-        valid_until=None,
-        model=model.version,
-    )
+def _without_score(
+    tier: str,
+    reason: Reason,
+    signals: Signals,
+    model: ScoringModel,
+    *,
+    respond_by: datetime | None = None,
+) -> LeadScore:
+    factors = dict.fromkeys(FACTORS, 0)
+    return LeadScore(None, tier, factors, (reason,), signals, respond_by, None, model.version)

@@ -1,16 +1,20 @@
 """When the practice answers: business hours, and the end of so many business minutes."""
 
-from collections.abc import Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from scoring.errors import ModelError
+from scoring.errors import ModelError, ModelProblem
 
 MINUTES_A_DAY: Final = 24 * 60
+_MINUTE_US: Final = 60_000_000
+_MICROSECOND: Final = timedelta(microseconds=1)
+_CALENDAR_DAYS: Final = 500
 DAYS_A_WEEK: Final = 7
 
 
@@ -20,6 +24,41 @@ class Span:
 
     opens: int
     closes: int  #: Exclusive; 1440 is midnight at the end of the day.
+
+
+class _Calendar:
+    """Opening times of a year or more, laid end to end, so that counting minutes is a look-up."""
+
+    def __init__(self, spans: Iterable[tuple[datetime, datetime]], days: int) -> None:
+        self.days = days
+        self._opens: list[datetime] = []
+        self._lengths: list[int] = []
+        reached = datetime.min.replace(tzinfo=UTC)
+        for opens, closes in spans:
+            # Where clocks go forward, spans on paper may overlap or vanish: nothing counts twice.
+            begin = max(opens, reached)
+            if begin < closes:
+                self._opens.append(begin)
+                self._lengths.append((closes - begin) // _MICROSECOND)
+                reached = closes
+        #: Microseconds of opening before each span, and in all.
+        self._before = list(accumulate(self._lengths, initial=0))
+
+    def opened_before(self, at: datetime) -> int:
+        """Return the microseconds of opening between the first span and `at`."""
+        index = bisect_right(self._opens, at) - 1
+        if index < 0:
+            return 0
+        since = (at - self._opens[index]) // _MICROSECOND
+        return self._before[index] + min(since, self._lengths[index])
+
+    def at(self, opened: int) -> datetime | None:
+        """Return the first instant at which `opened` microseconds have passed; None is beyond."""
+        index = bisect_left(self._before, opened) - 1
+        if index >= len(self._opens):
+            return None
+        index = max(index, 0)
+        return self._opens[index] + timedelta(microseconds=opened - self._before[index])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,20 +75,26 @@ class BusinessHours:
     )
     holidays: frozenset[date] = frozenset()
     _zone: ZoneInfo = field(init=False, repr=False, compare=False)
+    #: By year, laid out when first needed.
+    _calendars: dict[int, _Calendar] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         """Check, and keep the week in order."""
-        problems: list[str] = []
+        problems: list[ModelProblem] = []
         try:
             object.__setattr__(self, "_zone", ZoneInfo(self.time_zone))
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            problems.append("hours.time_zone: not an IANA time zone such as America/Chicago")
+            found = str(self.time_zone)
+            rule = f"not an IANA time zone such as America/Chicago, found '{found}'"
+            problems.append(ModelProblem("time_zone", rule, found))
         for day, spans in self.week.items():
             problems.extend(_problems_of_day(day, spans))
         if not any(self.week.values()):
-            problems.append("hours.week: the practice is never open")
+            problems.append(ModelProblem("week", "the practice is never open"))
         if problems:
-            raise ModelError(tuple(problems))
+            raise ModelError(problems)
         ordered = {
             day: tuple(sorted(spans, key=lambda span: span.opens))
             for day, spans in self.week.items()
@@ -67,19 +112,25 @@ class BusinessHours:
         >>> monday_to_friday.after(friday_late, 5)
         datetime.datetime(2026, 3, 9, 8, 3, tzinfo=datetime.timezone.utc)
         """
-        left = timedelta(minutes=minutes)
-        start = start.astimezone(UTC)
-        # A span that began yesterday cannot reach into today: spans end at midnight.
-        day = start.astimezone(self._zone).date()
-        while True:
-            for opens, closes in self._spans_on(day):
-                begin = max(opens, start)
-                if begin >= closes:
-                    continue
-                if closes - begin >= left:
-                    return begin + left
-                left -= closes - begin
-            day += timedelta(days=1)
+        start = start if start.tzinfo is UTC else start.astimezone(UTC)
+        calendar = self._calendars.get(start.year) or self._lay_out(start.year, _CALENDAR_DAYS)
+        wanted = calendar.opened_before(start) + minutes * _MINUTE_US
+        found = calendar.at(wanted)
+        while found is None:  # a practice that opens little: the answer lies further ahead
+            calendar = self._lay_out(start.year, calendar.days * 4)
+            found = calendar.at(wanted)
+        return found
+
+    def _lay_out(self, year: int, days: int) -> _Calendar:
+        """Return, and keep, the opening times of `days` from just before `year` on."""
+        first = date(year, 1, 1) - timedelta(days=2)  # a local day begins up to 14 h earlier
+        spans = sorted(
+            span
+            for offset in range(days)
+            for span in self._spans_on(first + timedelta(days=offset))
+        )
+        calendar = self._calendars[year] = _Calendar(spans, days)
+        return calendar
 
     def _spans_on(self, day: date) -> list[tuple[datetime, datetime]]:
         if day in self.holidays:
@@ -97,17 +148,17 @@ class BusinessHours:
         return local.astimezone(UTC)
 
 
-def _problems_of_day(day: int, spans: tuple[Span, ...]) -> list[str]:
+def _problems_of_day(day: int, spans: tuple[Span, ...]) -> list[ModelProblem]:
     if day not in range(DAYS_A_WEEK):
-        return ["hours.week: weekdays are 0 (Monday) to 6 (Sunday)"]
+        return [ModelProblem("week", "weekdays are 0 (Monday) to 6 (Sunday)")]
     problems = [
-        f"hours.week[{day}]: a span must open before it closes, within the day"
+        ModelProblem(f"week[{day}]", "a span must open before it closes, within the day")
         for span in spans
         if not 0 <= span.opens < span.closes <= MINUTES_A_DAY
     ]
     ordered = sorted(spans, key=lambda span: span.opens)
     problems.extend(
-        f"hours.week[{day}]: spans overlap"
+        ModelProblem(f"week[{day}]", "spans overlap")
         for earlier, later in pairwise(ordered)
         if later.opens < earlier.closes
     )
