@@ -1,23 +1,23 @@
 """The verdict on a lead: gate first, then points, tier, respond-by and valid-until."""
 
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
-from scoring.compile import Compiled, FromText, compiled
-from scoring.gate import clinical_reason, is_possible_emergency, not_a_lead
+from scoring.compile import Account, Compiled, FromText, Plan, compiled
+from scoring.gate import NOT_LEADS, clinical_reason, is_possible_emergency, not_a_lead
 from scoring.labels import FACTORS, ROUTES
 from scoring.lead import Lead
 from scoring.model import ScoringModel
 from scoring.result import LeadScore, Reason, Signals
-from scoring.runtime import FOREVER
+from scoring.runtime import ENDLESS
 from scoring.text.normalise import Words, words_of
 from scoring.text.reading import signals_in
 
-_CLAMP: Final = ("clamp", "A score lies between 0 and 100")
-_OVERRIDE: Final = ("override.staff", "Score set by staff")
 _SAYS_NOTHING: Final = frozenset({None, "", "unknown", "none", (), ("none",)})
 _SILENT: Final = Signals()
+_NEW: Final[Callable[[type[LeadScore], Iterable[object]], LeadScore]] = tuple.__new__
 
 
 def score(lead: Lead, model: ScoringModel, now: datetime) -> LeadScore:
@@ -34,32 +34,43 @@ def score(lead: Lead, model: ScoringModel, now: datetime) -> LeadScore:
             raise ValueError("now: must be aware")
         now = now.astimezone(UTC)
     fields, text = lead.fields, lead.text
+    get = fields.get
+    urgency = get("urgency")
     words = None
-    of_text = _SILENT
-    if text or fields.get("urgency") == "emergency":
+    if text or urgency == "emergency":
         words = words_of(text)
         if is_possible_emergency(lead, words):
             return _clinical(lead, words, model, now)
-        of_text = signals_in(words, is_emergency=False)
     if model.lines:
-        model = model.lines.get(str(fields.get("service_line")), model)
-    ready = compiled(model)
-    if words is not None and ready.lay_words is not None:
-        of_text = ready.lay_words.added(of_text, words)
-    signals, from_text = _merged(
-        fields.get("urgency"),
-        fields.get("inquiry_type"),
-        fields.get("insurance_status"),
-        fields.get("procedures"),
-        of_text,
-    )
+        model = model.lines.get(str(get("service_line")), model)
+    ready: Compiled = model.kept or compiled(model)
+    kind, insurance, procedures = get("inquiry_type"), get("insurance_status"), get("procedures")
+    if words is None:
+        signals, from_text = _merged(urgency, kind, insurance, procedures)
+    else:
+        of_text = _signals_of(words, ready)
+        signals, from_text = _merged(urgency, kind, insurance, procedures, of_text)
     override = _override(lead, now) if "override_score" in fields else None
-    if override is None:
-        reason = _barring(lead, ready, model, signals)
+    may_be_barred = signals.inquiry_type in NOT_LEADS or ready.excluded is not None or not fields
+    if may_be_barred and override is None:
+        reason = _barring(lead, signals, ready, model)
         if reason is not None:
             tier = "unscored" if reason is _NOTHING_KNOWN else "not_a_lead"
             return _without_score(tier, reason, signals, model)
-    return _scored(lead, ready, model, now, signals, from_text, override)
+    plan = ready.plans.get(get("service_line"), ready.plan) if ready.plans else ready.plan
+    if text:
+        account = ready.account_text(
+            fields, lead.activities, signals, now, from_text, plan.text_cap
+        )
+    else:
+        account = ready.account(fields, lead.activities, signals, now)
+    return _finished(lead, signals, model, plan, account, now, override)
+
+
+def _signals_of(words: Words, ready: Compiled) -> Signals:
+    """Return what `words`, which are no emergency, say: also by the model's own phrases."""
+    signals = signals_in(words, is_emergency=False)
+    return signals if ready.lay_words is None else ready.lay_words.added(signals, words)
 
 
 def inquired_at(lead: Lead) -> datetime | None:
@@ -81,53 +92,58 @@ def inquired_at(lead: Lead) -> datetime | None:
 _NOTHING_KNOWN: Final = Reason("unscored.nothing_known", 0, "Nothing to score yet")
 
 
-def _scored(  # noqa: PLR0917  # by position: called for every lead
+def _finished(  # noqa: PLR0917  # by position: called for every lead
     lead: Lead,
-    ready: Compiled,
-    model: ScoringModel,
-    now: datetime,
     signals: Signals,
-    from_text: FromText,
+    model: ScoringModel,
+    plan: Plan,
+    account: Account,
+    now: datetime,
     override: int | None,
 ) -> LeadScore:
-    fields = lead.fields
-    plan = ready.plan
-    if ready.plans:
-        plan = ready.plans.get(fields.get("service_line"), plan)
-    points, factors, reasons, end = ready.account(
-        fields, lead.activities, signals, from_text, plan.text_cap, now
-    )
+    """Return the verdict from what the rules account for."""
+    points, factors, reasons, wait = account
     if not 0 <= points <= 100:
         within = 0 if points < 0 else 100
-        reasons.append(Reason(_CLAMP[0], within - points, _CLAMP[1]))
+        reasons.append(Reason("clamp", within - points, "A score lies between 0 and 100"))
         points = within
     if override is not None:
         # A line of its own even at 0 points: so the override's end is a change in any case.
-        reasons.append(Reason(_OVERRIDE[0], override - points, _OVERRIDE[1]))
+        reasons.append(Reason("override.staff", override - points, "Score set by staff"))
         points = override
-        until = fields.get("override_until")
-        if isinstance(until, datetime) and until < end:
-            end = until
-    tier, minutes = plan.bands[points]
+        until = lead.fields.get("override_until")
+        if isinstance(until, datetime):
+            wait = min(wait, until - now)
+    tier, opened = plan.bands[points]
     inquired = inquired_at(lead)
     respond_by = None
-    if not _is_answered(lead, inquired):
-        respond_by = model.hours.after(inquired or now, minutes)
-    return LeadScore(
-        points,
-        tier,
-        factors,
-        tuple(reasons),
-        signals,
-        respond_by,
-        None if end is FOREVER else end,
-        model.version,
+    if "first_response_at" not in lead.fields or not _is_answered(lead, inquired):
+        respond_by = model.hours.after(inquired or now, opened)
+    valid_until = None if wait is ENDLESS else now + wait
+    # Half the cost of calling the class, for every lead.
+    return _NEW(
+        LeadScore,
+        (
+            points,
+            tier,
+            factors,
+            tuple(reasons),
+            signals,
+            respond_by,
+            valid_until,
+            model.version,
+            None,
+        ),
     )
 
 
 @lru_cache(maxsize=8192)
 def _merged(
-    urgency: object, inquiry_type: object, insurance: object, procedures: object, text: Signals
+    urgency: object,
+    inquiry_type: object,
+    insurance: object,
+    procedures: object,
+    text: Signals = _SILENT,
 ) -> tuple[Signals, FromText]:
     """Return the CRM's fields where they say something, else the text's signals; and which.
 
@@ -150,7 +166,7 @@ def _merged(
     return merged, from_text
 
 
-def _barring(lead: Lead, ready: Compiled, model: ScoringModel, signals: Signals) -> Reason | None:
+def _barring(lead: Lead, signals: Signals, ready: Compiled, model: ScoringModel) -> Reason | None:
     """Return why the lead gets no score, or None where it gets one."""
     barred = not_a_lead(lead, signals)
     if barred is not None:

@@ -6,7 +6,7 @@ the source holds only our own words and numbered names. So no text of a model fi
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from scoring.conditions import (
     READABLE,
@@ -25,7 +25,7 @@ from scoring.conditions import (
     leaves,
 )
 from scoring.conditions import Any as AnyOf
-from scoring.runtime import FOREVER, PAST
+from scoring.runtime import ENDLESS, OVER
 
 #: Signal -> its place among the `Signals`. The first four may come from a field of the CRM.
 SIGNALS: Final = {
@@ -47,6 +47,7 @@ class Scope:
         self._bound: dict[int, str] = {}
         self._locals: dict[str, str] = {}
         self._folded: dict[str, str] = {}
+        self._ages: list[str] = []
         self.read: list[str] = []  #: The fields read, in the order of first use.
 
     def bind(self, value: object) -> str:
@@ -73,6 +74,17 @@ class Scope:
         """Return the variable that holds the latest instant under `field`, or None."""
         local = self.local(field)
         return f"l{local}" if is_activity(field) else local
+
+    def age(self, field: str) -> str:
+        """Return the variable that holds the age of the latest instant under `field`, or None."""
+        latest = self.latest(field)
+        if latest not in self._ages:
+            self._ages.append(latest)
+        return f"a{latest}"
+
+    def ages(self) -> list[str]:
+        """Return the lines that fill the ages, once everything else is loaded."""
+        return [f"a{name} = now - {name} if {name} is not None else None" for name in self._ages]
 
     def folded(self, field: str) -> str:
         """Return the variable that holds the text of `field` without case, empty for None."""
@@ -144,27 +156,27 @@ def falls_only(condition: Condition) -> bool:
             return True
 
 
-def until(condition: Condition, scope: Scope) -> str:
-    """Return the expression for the first instant at which `condition` holds no more.
+def rest(condition: Condition, scope: Scope) -> str:
+    """Return the expression for how long `condition` still holds; OVER where it does not.
 
-    For a condition that only falls; FOREVER where nothing ends it, PAST where it never holds.
+    For a condition that only falls; ENDLESS where nothing ends it.
     """
     match condition:
         case All() | AnyOf():
             is_all = isinstance(condition, All)
-            timed = [until(part, scope) for part in condition.conditions if is_timed(part)]
+            timed = [rest(part, scope) for part in condition.conditions if is_timed(part)]
             fixed = [holds(part, scope) for part in condition.conditions if not is_timed(part)]
             pick = scope.bind(min if is_all else max)
-            ends = timed[0] if len(timed) == 1 else f"{pick}({', '.join(timed)})"
+            left = timed[0] if len(timed) == 1 else f"{pick}({', '.join(timed)})"
             if not fixed:
-                return ends
+                return left
             if is_all:
-                return f"({ends} if {_joined(' and ', fixed)} else {scope.bind(PAST)})"
-            return f"({scope.bind(FOREVER)} if {_joined(' or ', fixed)} else {ends})"
+                return f"({left} if {_joined(' and ', fixed)} else {scope.bind(OVER)})"
+            return f"({scope.bind(ENDLESS)} if {_joined(' or ', fixed)} else {left})"
         case WithinDays():
-            latest = scope.latest(condition.field)
+            age = scope.age(condition.field)
             days = scope.bind(timedelta(days=condition.days))
-            return f"({latest} + {days} if {latest} is not None else {scope.bind(PAST)})"
+            return f"({days} - {age} if {age} is not None else {scope.bind(OVER)})"
         case _:
             raise AssertionError("only timed conditions end by themselves")
 
@@ -213,3 +225,18 @@ def _contains(leaf: Contains, scope: Scope) -> str:
         return f"({value} is not None and {scope.bind(leaf.values[0])} in {value})"
     wanted = scope.bind(frozenset(leaf.values).isdisjoint)
     return f"({value} is not None and not {wanted}({value}))"
+
+
+class Function(NamedTuple):
+    """A generated function and its source."""
+
+    source: str
+    run: Any
+
+
+def function(name: str, arguments: str, body: Iterable[str], scope: Scope) -> Function:
+    """Return the function `name` whose lines are `body`, over what `scope` has bound."""
+    source = "\n".join([f"def {name}({arguments}):", *(f"    {line}" for line in body), ""])
+    # From the checked model only, and none of its text is in `source`: see the module docstring.
+    exec(compile(source, f"<scoring model: {name}>", "exec"), scope.names)  # noqa: S102
+    return Function(source, scope.names[name])

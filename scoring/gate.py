@@ -25,6 +25,10 @@ _ROUTES: Final[Mapping[str, str]] = {
 }
 
 
+#: The inquiry types of what is no lead.
+NOT_LEADS: Final = frozenset(_ROUTES)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Barred:
     """Why a lead gets no score."""

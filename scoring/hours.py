@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,6 +14,7 @@ from scoring.errors import ModelError, ModelProblem
 MINUTES_A_DAY: Final = 24 * 60
 _MINUTE_US: Final = 60_000_000
 _MICROSECOND: Final = timedelta(microseconds=1)
+#: So many days are laid out for a year: the year, and what reaches beyond its end.
 _CALENDAR_DAYS: Final = 500
 DAYS_A_WEEK: Final = 7
 
@@ -29,36 +30,47 @@ class Span:
 class _Calendar:
     """Opening times of a year or more, laid end to end, so that counting minutes is a look-up."""
 
-    def __init__(self, spans: Iterable[tuple[datetime, datetime]], days: int) -> None:
+    def __init__(self, first: date, days: int, spans: Iterable[tuple[datetime, datetime]]) -> None:
         self.days = days
+        self._first = first.toordinal()
         self._opens: list[datetime] = []
-        self._lengths: list[int] = []
+        self._closes: list[datetime] = []
+        #: Opening before each span, and in all.
+        self._before: list[timedelta] = [timedelta(0)]
         reached = datetime.min.replace(tzinfo=UTC)
         for opens, closes in spans:
             # Where clocks go forward, spans on paper may overlap or vanish: nothing counts twice.
             begin = max(opens, reached)
             if begin < closes:
                 self._opens.append(begin)
-                self._lengths.append((closes - begin) // _MICROSECOND)
+                self._closes.append(closes)
+                self._before.append(self._before[-1] + (closes - begin))
                 reached = closes
-        #: Microseconds of opening before each span, and in all.
-        self._before = list(accumulate(self._lengths, initial=0))
+        midnights = (
+            datetime.combine(first, time(), tzinfo=UTC) + timedelta(days=day)
+            for day in range(days)
+        )
+        #: By UTC day, the first span that closes after its beginning.
+        self._span_of_day = [bisect_right(self._closes, midnight) for midnight in midnights]
 
-    def opened_before(self, at: datetime) -> int:
-        """Return the microseconds of opening between the first span and `at`."""
-        index = bisect_right(self._opens, at) - 1
-        if index < 0:
-            return 0
-        since = (at - self._opens[index]) // _MICROSECOND
-        return self._before[index] + min(since, self._lengths[index])
-
-    def at(self, opened: int) -> datetime | None:
-        """Return the first instant at which `opened` microseconds have passed; None is beyond."""
-        index = bisect_left(self._before, opened) - 1
-        if index >= len(self._opens):
+    def after(self, start: datetime, opened: timedelta) -> datetime | None:
+        """Return the instant at which `opened` has passed since `start`; None lies beyond."""
+        index = self._span_of_day[start.toordinal() - self._first]
+        opens, closes = self._opens, self._closes
+        try:
+            while closes[index] <= start:
+                index += 1
+            begin = opens[index]
+        except IndexError:
             return None
-        index = max(index, 0)
-        return self._opens[index] + timedelta(microseconds=opened - self._before[index])
+        if begin < start:  # noqa: PLR1730  # `max` costs twice as much, for every lead
+            begin = start
+        end = begin + opened
+        if end <= closes[index]:
+            return end
+        opened += self._before[index] + (begin - opens[index])
+        index = bisect_left(self._before, opened, index) - 1
+        return opens[index] + (opened - self._before[index]) if index < len(opens) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,24 +113,28 @@ class BusinessHours:
         }
         object.__setattr__(self, "week", MappingProxyType(ordered))
 
-    def after(self, start: datetime, minutes: int) -> datetime:
-        """Return the instant at which `minutes` of opening have passed since `start`, in UTC.
+    def after(self, start: datetime, opened: timedelta) -> datetime:
+        """Return the instant at which the practice was open for `opened` since `start`, in UTC.
 
-        Minutes are real ones: a day on which the clocks change is an hour shorter or longer only
+        Time is real time: a day on which the clocks change is an hour shorter or longer only
         where it is open during the change.
+
+        Args:
+            start: Aware.
+            opened: Above 0; for example the business minutes to respond within.
 
         >>> monday_to_friday = BusinessHours()
         >>> friday_late = datetime(2026, 3, 6, 16, 58, tzinfo=UTC)
-        >>> monday_to_friday.after(friday_late, 5)
+        >>> monday_to_friday.after(friday_late, timedelta(minutes=5))
         datetime.datetime(2026, 3, 9, 8, 3, tzinfo=datetime.timezone.utc)
         """
-        start = start if start.tzinfo is UTC else start.astimezone(UTC)
+        if start.tzinfo is not UTC:
+            start = start.astimezone(UTC)
         calendar = self._calendars.get(start.year) or self._lay_out(start.year, _CALENDAR_DAYS)
-        wanted = calendar.opened_before(start) + minutes * _MINUTE_US
-        found = calendar.at(wanted)
+        found = calendar.after(start, opened)
         while found is None:  # a practice that opens little: the answer lies further ahead
             calendar = self._lay_out(start.year, calendar.days * 4)
-            found = calendar.at(wanted)
+            found = calendar.after(start, opened)
         return found
 
     def _lay_out(self, year: int, days: int) -> _Calendar:
@@ -129,7 +145,7 @@ class BusinessHours:
             for offset in range(days)
             for span in self._spans_on(first + timedelta(days=offset))
         )
-        calendar = self._calendars[year] = _Calendar(spans, days)
+        calendar = self._calendars[year] = _Calendar(first, days, spans)
         return calendar
 
     def _spans_on(self, day: date) -> list[tuple[datetime, datetime]]:

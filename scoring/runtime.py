@@ -2,16 +2,16 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from scoring.lead import Activity
 from scoring.result import Reason
 from scoring.rule import MAX_TIMES, Rule
 
-#: Before and after every instant of a lead.
-PAST: Final = datetime.min.replace(tzinfo=UTC)
-FOREVER: Final = datetime.max.replace(tzinfo=UTC)
+#: What is over, and what never ends, as the time left.
+OVER: Final = timedelta(0)
+ENDLESS: Final = timedelta.max
 
 
 class Lines(dict[int, Reason]):
@@ -27,30 +27,32 @@ class Lines(dict[int, Reason]):
         return line
 
 
-class Aged(NamedTuple):
-    """What a rule gives for one occurrence, once so many of its steps are passed."""
+class Aging(NamedTuple):
+    """What a rule gives for one occurrence by its age, as a look-up."""
 
-    left: int  #: Points that age has left.
-    until: timedelta | None  #: The age of the next change; None is never.
-    gone: Reason | None  #: The line for what age took; None where it took nothing.
+    edges: tuple[timedelta, ...]  #: The ages at which that changes: decay steps, then the window.
+    #: By the number of edges passed: points left, age of the next change, and the line for what
+    #: age took, with None for none; None in all is too old.
+    rows: tuple[tuple[int, timedelta | None, Reason | None] | None, ...]
 
 
-def aged_table(rule: Rule) -> tuple[Aged, ...]:
-    """Return, by the number of decay steps passed, what one occurrence gives under `rule`.
-
-    A window that ends is the occurrence's last change; the caller drops what is older.
-    """
+def aging(rule: Rule) -> Aging:
+    """Return what one occurrence gives under `rule`, by its age."""
     points = rule.points if isinstance(rule.points, int) else 0
     sign = 1 if points > 0 else -1
-    window = None if rule.window_days is None else timedelta(days=rule.window_days)
+    edges = rule.steps
+    if rule.window_days is not None:
+        window = timedelta(days=rule.window_days)
+        edges = (*(step for step in edges if step < window), window)
     gone = decay_lines(rule)
-    table = []
-    for passed in range(len(rule.steps) + 1):
-        ends = [each for each in (*rule.steps[passed : passed + 1], window) if each is not None]
+    rows: list[tuple[int, timedelta | None, Reason | None] | None] = []
+    for passed in range(len(edges) + 1):
         left = points - sign * passed
-        line = gone[left - points] if passed else None
-        table.append(Aged(left, min(ends, default=None), line))
-    return tuple(table)
+        change = edges[passed] if passed < len(edges) else None
+        rows.append((left, change, gone[left - points] if passed else None))
+    if rule.window_days is not None:
+        rows[-1] = None
+    return Aging(edges, tuple(rows))
 
 
 def decay_lines(rule: Rule) -> Lines:
@@ -63,8 +65,8 @@ def occurrences(
 ) -> tuple[dict[str, list[datetime]], dict[str, int]]:
     """Return the instants, latest first, and the counts of activities by kind, from `since` on.
 
-    >>> at = datetime(2026, 3, 1, tzinfo=UTC)
-    >>> occurrences([Activity(kind="call", at=at, count=2)], None)[1]
+    >>> call = Activity(kind="call", at=datetime.fromisoformat("2026-03-01T09:00Z"), count=2)
+    >>> occurrences([call], None)[1]
     {'call': 2}
     """
     found: dict[str, list[datetime]] = {}
@@ -99,8 +101,8 @@ def _points(entry: tuple[int, Reason]) -> int:
 
 def flip(
     holds: Callable[[datetime], bool], turns: Iterable[datetime | None], now: datetime
-) -> tuple[bool, datetime]:
-    """Return whether a condition holds now, and the first instant at which it does not any more.
+) -> tuple[bool, timedelta]:
+    """Return whether a condition holds now, and how long it stays so.
 
     Args:
         holds: The condition at an instant.
@@ -110,8 +112,8 @@ def flip(
     here = holds(now)
     for at in sorted(turn for turn in turns if turn is not None and turn > now):
         if holds(at) != here:
-            return here, at
-    return here, FOREVER
+            return here, at - now
+    return here, ENDLESS
 
 
 class Turning:
@@ -119,9 +121,7 @@ class Turning:
 
     def __init__(self, rule: Rule) -> None:
         self._points = rule.points if isinstance(rule.points, int) else 0
-        self._steps = rule.steps
-        self._table = aged_table(rule)
-        self._window = None if rule.window_days is None else timedelta(days=rule.window_days)
+        self._aging = aging(rule)
         self._max_times = rule.max_times
 
     def __call__(
@@ -130,31 +130,31 @@ class Turning:
         turns: Iterable[datetime | None],
         occurred: list[datetime],
         now: datetime,
-    ) -> tuple[int, int, datetime]:
-        """Return the points before and after age, and the first instant at which they differ."""
+    ) -> tuple[int, int, timedelta]:
+        """Return the points before and after age, and how long they stay the same."""
         turning = sorted(turn for turn in turns if turn is not None and turn > now)
-        *here, change = self._at(holds, occurred, now)
+        full, left, changes = self._at(holds, occurred, now)
+        at = now
         while True:
-            coming = min((turn for turn in turning if turn > now), default=FOREVER)
-            now = min(change, coming)
-            if now == FOREVER:
-                return here[0], here[1], FOREVER
-            *then, change = self._at(holds, occurred, now)
-            if then != here:
-                return here[0], here[1], now
+            ahead = [turn for turn in (*turning, *changes) if turn > at]
+            if not ahead:
+                return full, left, ENDLESS
+            at = min(ahead)
+            *then, changes = self._at(holds, occurred, at)
+            if then != [full, left]:
+                return full, left, at - now
 
     def _at(
         self, holds: Callable[[datetime], bool], occurred: list[datetime], now: datetime
-    ) -> tuple[int, int, datetime]:
+    ) -> tuple[int, int, list[datetime]]:
         full = left = 0
-        change = FOREVER
+        changes = []
         for at in occurred[: self._max_times] if holds(now) else ():
-            age = now - at
-            if self._window is not None and age >= self._window:
+            row = self._aging.rows[bisect_right(self._aging.edges, now - at)]
+            if row is None:
                 break
-            aged = self._table[bisect_right(self._steps, age)]
             full += self._points
-            left += aged.left
-            if aged.until is not None:
-                change = min(change, at + aged.until)
-        return full, left, change
+            left += row[0]
+            if row[1] is not None:
+                changes.append(at + row[1])
+        return full, left, changes

@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -11,23 +11,23 @@ DAY = (Span(opens=9 * 60, closes=12 * 60), Span(opens=13 * 60, closes=17 * 60))
 def test_lunch_is_not_counted():
     hours = BusinessHours(week={0: DAY})
 
-    assert hours.after(datetime(2026, 3, 2, 11, 50, tzinfo=UTC), 20) == datetime(
-        2026, 3, 2, 13, 10, tzinfo=UTC
-    )
+    assert hours.after(
+        datetime(2026, 3, 2, 11, 50, tzinfo=UTC), timedelta(minutes=20)
+    ) == datetime(2026, 3, 2, 13, 10, tzinfo=UTC)
 
 
 def test_minutes_may_end_exactly_at_closing():
     hours = BusinessHours(week={0: DAY})
 
-    assert hours.after(datetime(2026, 3, 2, 16, 55, tzinfo=UTC), 5).hour == 17
+    assert hours.after(datetime(2026, 3, 2, 16, 55, tzinfo=UTC), timedelta(minutes=5)).hour == 17
 
 
 def test_holidays_are_skipped():
     hours = BusinessHours(holidays=frozenset({date(2026, 12, 25)}))
 
-    assert hours.after(datetime(2026, 12, 24, 17, 0, tzinfo=UTC), 1) == datetime(
-        2026, 12, 28, 8, 1, tzinfo=UTC
-    )
+    assert hours.after(
+        datetime(2026, 12, 24, 17, 0, tzinfo=UTC), timedelta(minutes=1)
+    ) == datetime(2026, 12, 28, 8, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -45,14 +45,14 @@ def test_minutes_are_real_while_the_clocks_change(start, end):
         week=dict.fromkeys(range(7), (Span(opens=0, closes=1440),)),
     )
 
-    assert always.after(start, 60) == end
+    assert always.after(start, timedelta(minutes=60)) == end
 
 
 def test_opening_follows_the_local_clock_through_the_year():
     hours = BusinessHours(time_zone="America/Chicago")
 
-    assert hours.after(datetime(2026, 1, 5, 6, 0, tzinfo=UTC), 5).hour == 14
-    assert hours.after(datetime(2026, 7, 6, 6, 0, tzinfo=UTC), 5).hour == 13
+    assert hours.after(datetime(2026, 1, 5, 6, 0, tzinfo=UTC), timedelta(minutes=5)).hour == 14
+    assert hours.after(datetime(2026, 7, 6, 6, 0, tzinfo=UTC), timedelta(minutes=5)).hour == 13
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring.compile import ENGAGEMENT_INSTANTS, FACTOR_IN_WORDS
+from scoring.accounting import ENGAGEMENT_INSTANTS, FACTOR_IN_WORDS
 from scoring.conditions import (
     All,
     Any,
@@ -63,7 +63,8 @@ def facts_of(lead, model):
         signal = f"signal.{name}"
         given = lead.fields.get(FIELD_OF_SIGNAL.get(signal, ""))
         if given in UNKNOWN:
-            from_text.add(signal)
+            if lead.text:
+                from_text.add(signal)
             given = value
         values[signal] = given
     facts = SimpleNamespace(values=values, from_text=from_text, occurred={})
