@@ -20,9 +20,11 @@ WAITS = {"hot": 5, "warm": 60, "nurture": 540, "low": 1080}
 WAITS_UNTIL = {tier: timedelta(minutes=minutes) for tier, minutes in WAITS.items()}
 
 
-def score_by_hand(
+def score_by_hand(  # noqa: C901, PLR0912, PLR0915  # that is its point
     lead: Lead, now: datetime
-) -> tuple[int, str, dict[str, int], list[tuple[str, int, str]], datetime | None]:  # noqa: C901, PLR0912, PLR0915  # that is its point
+) -> tuple[
+    int, str, dict[str, int], list[tuple[str, int, str]], datetime | None
+]:  # that is its point
     """Return score, tier, factors, reasons and respond-by of a lead without text or activities."""
     get = lead.fields.get
     reasons = []

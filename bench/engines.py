@@ -10,8 +10,6 @@ All must give the same score and tier for every lead before anything is measured
 """
 
 import json
-import statistics
-import time
 import warnings
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
@@ -37,12 +35,12 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from bench.by_hand import score_by_hand
 from bench.forty import MODEL, NOW, RULES, leads, row_of
+from bench.rates import Way, rates
 from scoring.conditions import READABLE, All, AtLeast, Condition, Contains, In, Is, Known, Not
 from scoring.engine import score
 from scoring.labels import FACTORS
 from scoring.runtime import aging
 
-ROUNDS = 7
 #: engine -> what ours must be at least, as a multiple of it.
 TARGETS = {
     "by hand": 0.7,
@@ -63,7 +61,7 @@ def key_of(field: str) -> str:
 # JsonLogic, for two engines
 
 
-def as_json_logic(condition: Condition) -> Any:
+def as_json_logic(condition: Condition) -> Any:  # noqa: C901, PLR0911  # one answer a kind of condition
     match condition:
         case All():
             return {"and": [as_json_logic(part) for part in condition.conditions]}
@@ -95,7 +93,7 @@ def as_json_logic(condition: Condition) -> Any:
 # rule-engine: text
 
 
-def as_text(condition: Condition) -> str:
+def as_text(condition: Condition) -> str:  # noqa: C901, PLR0911  # one answer a kind of condition
     match condition:
         case All():
             return "(" + " and ".join(as_text(part) for part in condition.conditions) + ")"
@@ -126,7 +124,7 @@ def as_text(condition: Condition) -> str:
 # business-rules: a class of variables, and conditions as dicts. It has no `not`.
 
 
-def as_business_rule(condition: Condition) -> Any:
+def as_business_rule(condition: Condition) -> Any:  # noqa: C901, PLR0911  # one answer a kind of condition
     match condition:
         case All():
             return {"all": [as_business_rule(part) for part in condition.conditions]}
@@ -251,17 +249,6 @@ def learned(rows: list[Row], scores: list[int]) -> Callable[[Row], Any]:
     return lambda row: pipeline.predict_proba(matrix([row]))
 
 
-def rate(run: Callable[[Any], object], items: list[Any]) -> float:
-    """Return how many of `items` `run` does in a second: the median of several rounds."""
-    found = []
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        for item in items:
-            run(item)
-        found.append(len(items) / (time.perf_counter() - began))
-    return statistics.median(found)
-
-
 def main() -> None:
     """Check that all agree, measure, print."""
     warnings.simplefilter("ignore")
@@ -303,18 +290,19 @@ def main() -> None:
     predict = learned(rows[:1000], [found.score or 0 for found in ours[:1000]])
     print(f"{len(RULES)} rules; all agree on {len(some):,} leads (three engines on 500)\n")
 
-    rates = {
-        "ours": rate(lambda lead: score(lead, MODEL, NOW), some),
-        "by hand": rate(lambda lead: score_by_hand(lead, NOW), some),
-        "datalogic-py": rate(by_datalogic, list(zip(rows, texts, strict=True))[:2000]),
-        "json-logic-qubit": rate(by_json_logic, rows[:200]),
-        "business-rules": rate(by_business_rules, rows[:200]),
-        "rule-engine": rate(by_rule_engine, rows[:200]),
-        "scikit-learn, row by row": rate(predict, rows[:40]),
+    ways = {
+        "ours": Way(lambda lead: score(lead, MODEL, NOW), some),
+        "by hand": Way(lambda lead: score_by_hand(lead, NOW), some),
+        "datalogic-py": Way(by_datalogic, list(zip(rows, texts, strict=True))[:2000]),
+        "json-logic-qubit": Way(by_json_logic, rows[:200]),
+        "business-rules": Way(by_business_rules, rows[:200]),
+        "rule-engine": Way(by_rule_engine, rows[:200]),
+        "scikit-learn, row by row": Way(predict, rows[:40]),
     }
+    measured = rates(ways)
     print(f"{'':<26}{'leads/s':>10}{'ours is x':>12}{'target':>9}")
-    for name, found_rate in rates.items():
-        ratio = rates["ours"] / found_rate
+    for name, found_rate in measured.items():
+        ratio = measured["ours"] / found_rate
         target = TARGETS.get(name)
         verdict = (
             "" if target is None else f"{target:>9g}  {'ok' if ratio >= target else 'MISSED'}"

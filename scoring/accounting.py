@@ -9,12 +9,12 @@ rules do not depend on each other: the earliest change of one is the earliest ch
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from scoring.conditions import READABLE, Condition, Is, Known, is_timed
+from scoring.conditions import READABLE, Condition, Known, is_timed
 from scoring.expressions import (
     SIGNALS,
     Function,
@@ -35,6 +35,7 @@ from scoring.runtime import (
     OVER,
     Lines,
     Turning,
+    Worth,
     aging,
     best,
     decay_lines,
@@ -170,10 +171,10 @@ class Writer:
         pots = {group: _Pot(f"g{place}", f"h{place}") for place, group in enumerate(groups)}
         own = _Pot(total, "x")
         lines = [f"{total} = 0", *(f"{pot.all} = 0" for pot in pots.values())]
-        runs = _runs(rules)
-        for run in runs:
+        for run in _runs(rules):
             pot = own if run[0].group is None else pots[run[0].group]
-            lines += self._table(run, pot) if len(run) > 1 else self._rule(run[0], pot)
+            is_worth = len(run) > 1 or _closed(run[0]) is not None
+            lines += self._worth(run, pot) if is_worth else self._rule(run[0], pot)
         reads_text = self._of_text and any(
             field in SIGNALS for rule in rules for field in rule.reads
         )
@@ -187,7 +188,7 @@ class Writer:
         most, least = self._bind(cap), self._bind(-cap)
         wording = f"{FACTOR_IN_WORDS[factor]} counts for at most {cap}"
         taken = self._bind(Lines(f"cap.{factor}", wording))
-        lowest, highest = _bounds(runs)
+        lowest, highest = _bounds(rules)
         for sign, bound, can_pass in ((">", most, highest > cap), ("<", least, lowest < -cap)):
             if can_pass:
                 lines += [
@@ -278,25 +279,22 @@ class Writer:
         add = f"{pot.of_text} += {earned}"
         return [f"if {' and '.join(tests)}:", f"    {add}"] if tests else [add]
 
-    def _table(self, run: list[Rule], pot: _Pot) -> list[str]:
-        """Return the lines for rules that ask one field for one value each: a single look-up."""
-        entries = {}
-        for rule in run:
-            assert isinstance(rule.when, Is)  # noqa: S101  # `_runs` has seen to it
-            assert isinstance(rule.points, int)  # noqa: S101
-            line = Reason(rule.id, rule.points, rule.wording(""), rule.reads)
-            entries[rule.when.value] = (rule.points, line)
-        assert isinstance(run[0].when, Is)  # noqa: S101
-        value = self._scope.local(run[0].when.field)
-        return self._entry(run[0], pot, f"{self._bind(entries.get)}({value})")
+    def _worth(self, run: list[Rule], pot: _Pot) -> list[str]:
+        """Return the lines for rules that read one closed field only: a single look-up."""
+        field = run[0].reads[0]
+        worth = self._bind(Worth([_earning(rule) for rule in run]))
+        lines = [
+            f"points, gain, more = {worth}[{self._scope.local(field)}]",
+            f"{pot.all} += points",
+            "lines += more",
+        ]
+        if self._of_text and field in SIGNALS:
+            lines += [f"if x{SIGNALS[field]}:", f"    {pot.of_text} += gain"]
+        return lines
 
     def _by_value(self, rule: Rule, pot: _Pot) -> list[str]:
         assert rule.by is not None  # noqa: S101
-        assert not isinstance(rule.points, int)  # noqa: S101
-        entries = {
-            value: (points, Reason(rule.id, points, rule.wording(value), rule.reads))
-            for value, points in rule.points.items()
-        }
+        entries = _entries(rule)
         value = self._scope.local(rule.by)
         if READABLE[rule.by].name == "choices":
             nothing = self._bind(())
@@ -406,43 +404,62 @@ class Writer:
 
 
 def _runs(rules: list[Rule]) -> list[list[Rule]]:
-    """Return `rules` in order; neighbours that ask one field for different values stand together."""
+    """Return `rules` in order; neighbours that read the same closed field only stand together."""
     runs: list[list[Rule]] = []
-    for _, neighbours in groupby(rules, key=_asked):
-        run: list[Rule] = []
-        values: set[object] = set()
-        for rule in neighbours:
-            value = rule.when.value if isinstance(rule.when, Is) else None
-            if run and (_asked(rule) is None or value in values):
-                runs.append(run)
-                run, values = [], set()
-            run.append(rule)
-            values.add(value)
-        runs.append(run)
+    for closed, neighbours in groupby(rules, key=lambda rule: (_closed(rule), rule.group)):
+        found = list(neighbours)
+        runs += [[rule] for rule in found] if closed[0] is None else [found]
     return runs
 
 
-def _bounds(runs: list[list[Rule]]) -> tuple[int, int]:
-    """Return the lowest and the highest sum of points that the rules can come to."""
+def _closed(rule: Rule) -> str | None:
+    """Return the one field that the rule reads, if its values are a closed set and no time counts."""
+    if rule.ages or len(rule.reads) != 1 or (rule.when is not None and is_timed(rule.when)):
+        return None
+    field = rule.reads[0]
+    return field if READABLE[field].allowed else None
+
+
+def _earning(rule: Rule) -> Callable[[Any], tuple[int, Reason] | None]:
+    """Return the function from the value of the rule's one field to its points and line."""
+    entries = None if rule.by is None else _entries(rule)
+    points = rule.points if isinstance(rule.points, int) else 0
+    plain = (
+        (points, Reason(rule.id, points, rule.wording(""), rule.reads))
+        if entries is None
+        else None
+    )
+    scope = Scope()
+    variable = scope.local(rule.reads[0])
+    test = "True" if rule.when is None else holds(rule.when, scope)
+    is_true = function("is_true", variable, [f"return {test}"], scope).run
+
+    def earn(value: Any) -> tuple[int, Reason] | None:
+        if not is_true(value):
+            return None
+        if entries is None:
+            return plain
+        return best(value if isinstance(value, tuple) else (value,), entries)
+
+    return earn
+
+
+def _entries(rule: Rule) -> dict[str, tuple[int, Reason]]:
+    table = {} if isinstance(rule.points, int) else rule.points
+    return {
+        value: (points, Reason(rule.id, points, rule.wording(value), rule.reads))
+        for value, points in table.items()
+    }
+
+
+def _bounds(rules: list[Rule]) -> tuple[int, int]:
+    """Return points that the sum of the rules never comes below, and never above."""
     lowest = highest = 0
-    for run in runs:
-        points = [
-            each * rule.max_times
-            for rule in run
-            for each in ([rule.points] if isinstance(rule.points, int) else rule.points.values())
-        ]
-        lowest += min(0, *points)
-        highest += max(0, *points)
+    for rule in rules:
+        table = [rule.points] if isinstance(rule.points, int) else rule.points.values()
+        lowest += min(0, *table) * rule.max_times
+        highest += max(0, *table) * rule.max_times
     return lowest, highest
-
-
-def _asked(rule: Rule) -> tuple[str, str | None] | None:
-    """Return field and group of a rule that only asks a choice or text for one value, else None."""
-    if rule.ages or rule.by is not None or not isinstance(rule.when, Is):
-        return None
-    if READABLE[rule.when.field].name not in {"choice", "text"}:
-        return None
-    return rule.when.field, rule.group
 
 
 def _indented(lines: Iterable[str]) -> list[str]:

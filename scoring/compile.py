@@ -5,8 +5,9 @@ object; see `scoring/expressions.py`, and `scoring/accounting.py` for what the c
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from scoring.accounting import Writer, load_activities
 from scoring.expressions import Function, Scope, function, holds
@@ -14,17 +15,20 @@ from scoring.labels import SCORED_TIERS
 from scoring.lay_words import LayWords
 from scoring.lead import Activity, FieldValue
 from scoring.model import ScoringModel
-from scoring.result import Reason, Signals
+from scoring.result import Reason
 
 #: Points in all, by factor, lines, and how long all of that stays as it is.
 Account: TypeAlias = tuple[int, dict[str, int], list[Reason], timedelta]
 Fields: TypeAlias = Mapping[str, FieldValue]
 Activities: TypeAlias = tuple[Activity, ...]
+#: The signals as a plain tuple, in the order of `result.Signals`.
+Said: TypeAlias = tuple[str, str, str, tuple[str, ...], int]
 #: Of the first four signals, whether the text alone supports them.
 FromText: TypeAlias = tuple[bool, bool, bool, bool]
 
 
-class Plan(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
     """What differs by service line."""
 
     text_cap: int  #: Most points of free text: always less than the hot tier needs.
@@ -32,15 +36,16 @@ class Plan(NamedTuple):
     bands: tuple[tuple[str, timedelta], ...]
 
 
-class Compiled(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
     """A model, ready to be used."""
 
     #: For a lead without text.
-    account: Callable[[Fields, Activities, Signals, datetime], Account]
+    account: Callable[[Fields, Activities, Said, datetime], Account]
     #: For a lead with text, whose points are capped.
-    account_text: Callable[[Fields, Activities, Signals, datetime, FromText, int], Account]
+    account_text: Callable[[Fields, Activities, Said, datetime, FromText, int], Account]
     #: The number of the first exclusion that holds, or None.
-    excluded: Callable[[Fields, Activities, Signals], int | None] | None
+    excluded: Callable[[Fields, Activities, Said], int | None] | None
     plan: Plan
     plans: Mapping[object, Plan]  #: By service line, where one differs.
     lay_words: LayWords | None

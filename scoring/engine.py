@@ -1,11 +1,11 @@
 """The verdict on a lead: gate first, then points, tier, respond-by and valid-until."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from scoring.compile import Account, Compiled, FromText, Plan, compiled
+from scoring.compile import Compiled, FromText, Said, compiled
 from scoring.gate import NOT_LEADS, clinical_reason, is_possible_emergency, not_a_lead
 from scoring.labels import FACTORS, ROUTES
 from scoring.lead import Lead
@@ -20,7 +20,9 @@ _SILENT: Final = Signals()
 _NEW: Final[Callable[[type[LeadScore], Iterable[object]], LeadScore]] = tuple.__new__
 
 
-def score(lead: Lead, model: ScoringModel, now: datetime) -> LeadScore:
+def score(  # noqa: C901, PLR0912  # one way through for every lead, without further calls
+    lead: Lead, model: ScoringModel, now: datetime
+) -> LeadScore:
     """Return the score of `lead` under `model` at `now`.
 
     The emergency gate reads the text before anything else does, and its verdict stands whatever
@@ -46,25 +48,36 @@ def score(lead: Lead, model: ScoringModel, now: datetime) -> LeadScore:
     ready: Compiled = model.kept or compiled(model)
     kind, insurance, procedures = get("inquiry_type"), get("insurance_status"), get("procedures")
     if words is None:
-        signals, from_text = _merged(urgency, kind, insurance, procedures)
+        signals, said, from_text = _merged(urgency, kind, insurance, procedures)
     else:
         of_text = _signals_of(words, ready)
-        signals, from_text = _merged(urgency, kind, insurance, procedures, of_text)
+        signals, said, from_text = _merged(urgency, kind, insurance, procedures, of_text)
     override = _override(lead, now) if "override_score" in fields else None
-    may_be_barred = signals.inquiry_type in NOT_LEADS or ready.excluded is not None or not fields
-    if may_be_barred and override is None:
+    if override is None and (said[1] in NOT_LEADS or ready.excluded is not None or not fields):
         reason = _barring(lead, signals, ready, model)
         if reason is not None:
             tier = "unscored" if reason is _NOTHING_KNOWN else "not_a_lead"
             return _without_score(tier, reason, signals, model)
     plan = ready.plans.get(get("service_line"), ready.plan) if ready.plans else ready.plan
     if text:
-        account = ready.account_text(
-            fields, lead.activities, signals, now, from_text, plan.text_cap
-        )
+        account = ready.account_text(fields, lead.activities, said, now, from_text, plan.text_cap)
     else:
-        account = ready.account(fields, lead.activities, signals, now)
-    return _finished(lead, signals, model, plan, account, now, override)
+        account = ready.account(fields, lead.activities, said, now)
+    points, factors, reasons, wait = account
+    if override is not None or not 0 <= points <= 100:
+        points, wait = _adjusted(points, wait, reasons, lead, override, now)
+    tier, opened = plan.bands[points]
+    inquired = inquired_at(lead)
+    respond_by = None
+    if "first_response_at" not in fields or not _is_answered(lead, inquired):
+        respond_by = model.hours.after(inquired or now, opened)
+    valid_until = None if wait is ENDLESS else now + wait
+    lines = tuple(reasons)
+    # Half the cost of calling the class, for every lead.
+    return _NEW(
+        LeadScore,
+        (points, tier, factors, lines, signals, respond_by, valid_until, model.version, None),
+    )
 
 
 def _signals_of(words: Words, ready: Compiled) -> Signals:
@@ -81,8 +94,8 @@ def inquired_at(lead: Lead) -> datetime | None:
     """
     latest = lead.created_at
     form = lead.fields.get("last_form_submission_at")
-    if isinstance(form, datetime) and (latest is None or form > latest):
-        latest = form
+    if form is not None and (latest is None or form > latest):  # type: ignore[operator]  # an instant
+        latest = form  # type: ignore[assignment]  # by the kind of the field
     for activity in lead.activities:
         if activity.kind == "form_submission" and (latest is None or activity.at > latest):
             latest = activity.at
@@ -92,17 +105,15 @@ def inquired_at(lead: Lead) -> datetime | None:
 _NOTHING_KNOWN: Final = Reason("unscored.nothing_known", 0, "Nothing to score yet")
 
 
-def _finished(  # noqa: PLR0917  # by position: called for every lead
+def _adjusted(  # noqa: PLR0917  # by position, as all of this path
+    points: int,
+    wait: timedelta,
+    reasons: list[Reason],
     lead: Lead,
-    signals: Signals,
-    model: ScoringModel,
-    plan: Plan,
-    account: Account,
-    now: datetime,
     override: int | None,
-) -> LeadScore:
-    """Return the verdict from what the rules account for."""
-    points, factors, reasons, wait = account
+    now: datetime,
+) -> tuple[int, timedelta]:
+    """Return points within 0 to 100, or the staff's own, and how long; add the lines to `reasons`."""
     if not 0 <= points <= 100:
         within = 0 if points < 0 else 100
         reasons.append(Reason("clamp", within - points, "A score lies between 0 and 100"))
@@ -114,27 +125,7 @@ def _finished(  # noqa: PLR0917  # by position: called for every lead
         until = lead.fields.get("override_until")
         if isinstance(until, datetime):
             wait = min(wait, until - now)
-    tier, opened = plan.bands[points]
-    inquired = inquired_at(lead)
-    respond_by = None
-    if "first_response_at" not in lead.fields or not _is_answered(lead, inquired):
-        respond_by = model.hours.after(inquired or now, opened)
-    valid_until = None if wait is ENDLESS else now + wait
-    # Half the cost of calling the class, for every lead.
-    return _NEW(
-        LeadScore,
-        (
-            points,
-            tier,
-            factors,
-            tuple(reasons),
-            signals,
-            respond_by,
-            valid_until,
-            model.version,
-            None,
-        ),
-    )
+    return points, wait
 
 
 @lru_cache(maxsize=8192)
@@ -144,8 +135,11 @@ def _merged(
     insurance: object,
     procedures: object,
     text: Signals = _SILENT,
-) -> tuple[Signals, FromText]:
-    """Return the CRM's fields where they say something, else the text's signals; and which.
+) -> tuple[Signals, Said, FromText]:
+    """Return the CRM's fields where they say something, else the text's signals.
+
+    As a record, as a plain tuple, which is faster to read, and which of the first four are the
+    text's.
 
     Kept by value: the labels are closed sets, so a practice has few combinations.
     """
@@ -163,7 +157,12 @@ def _merged(
         text.procedures if from_text[3] else listed,
         text.booking_intent,
     )
-    return merged, from_text
+    return merged, _plain(merged), from_text
+
+
+def _plain(signals: Signals) -> Said:
+    urgency, inquiry_type, insurance, procedures, booking_intent = signals
+    return urgency, inquiry_type, insurance, procedures, booking_intent
 
 
 def _barring(lead: Lead, signals: Signals, ready: Compiled, model: ScoringModel) -> Reason | None:
@@ -172,7 +171,7 @@ def _barring(lead: Lead, signals: Signals, ready: Compiled, model: ScoringModel)
     if barred is not None:
         return barred.reason
     if ready.excluded is not None:
-        place = ready.excluded(lead.fields, lead.activities, signals)
+        place = ready.excluded(lead.fields, lead.activities, _plain(signals))
         if place is not None:
             exclusion = model.exclusions[place]
             wording = exclusion.says or ROUTES[exclusion.route]
@@ -201,7 +200,7 @@ def _is_answered(lead: Lead, inquired: datetime | None) -> bool:
 def _clinical(lead: Lead, words: Words, model: ScoringModel, now: datetime) -> LeadScore:
     fields = lead.fields
     try:
-        signals, _ = _merged(
+        signals, *_ = _merged(
             None,
             fields.get("inquiry_type"),
             fields.get("insurance_status"),

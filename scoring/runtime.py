@@ -1,9 +1,9 @@
 """What compiled models call while they run: occurrences, what turns by itself, lines made once."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from scoring.lead import Activity
 from scoring.result import Reason
@@ -25,6 +25,31 @@ class Lines(dict[int, Reason]):
         """Make the line for `points`."""
         line = self[points] = self._line._replace(points=points)
         return line
+
+
+class Worth(dict[object, tuple[int, int, tuple[Reason, ...]]]):
+    """By the value of one field, what the rules that read only it give.
+
+    Points in all, the positive ones of them, and the lines. Each value is worked out when it first
+    comes. Only for fields whose values are a closed set of labels; lists of them are kept up to a
+    bound.
+    """
+
+    MOST = 4096
+
+    def __init__(self, earning: Sequence[Callable[[Any], tuple[int, Reason] | None]]) -> None:
+        super().__init__()
+        self._earning = earning
+
+    def __missing__(self, value: object) -> tuple[int, int, tuple[Reason, ...]]:
+        """Work the value out."""
+        entries = [entry for earn in self._earning if (entry := earn(value)) is not None]
+        points = [entry[0] for entry in entries]
+        gain = sum(each for each in points if each > 0)
+        found = (sum(points), gain, tuple(entry[1] for entry in entries))
+        if len(self) < self.MOST:
+            self[value] = found
+        return found
 
 
 class Aging(NamedTuple):
