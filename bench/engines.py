@@ -124,7 +124,7 @@ def as_text(condition: Condition) -> str:  # noqa: C901, PLR0911  # one answer a
 # business-rules: a class of variables, and conditions as dicts. It has no `not`.
 
 
-def as_business_rule(condition: Condition) -> Any:  # noqa: C901, PLR0911  # one answer a kind of condition
+def as_business_rule(condition: Condition) -> Any:  # noqa: C901, PLR0911, PLR0912  # one answer a kind of condition
     match condition:
         case All():
             return {"all": [as_business_rule(part) for part in condition.conditions]}

@@ -36,7 +36,7 @@ def _is(field: str, value: FieldValue) -> Condition:
     return Is(field=field, value=value)
 
 
-def _aging(
+def _aging(  # noqa: PLR0917  # a table row
     rule_id: str, points: int, says: str, field: str, half_life: float, window: float
 ) -> Rule:
     when = Known(field=field)

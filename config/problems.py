@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from config.patterns import IN_WORDS
+from config.traits import trait_in
 from scoring.errors import ModelProblem
 
 
@@ -63,6 +64,10 @@ def scoring_error(problems: Sequence[ModelProblem]) -> PydanticCustomError:
 
 def told_problem(problem: ModelProblem) -> Problem:
     """Return the engine's `problem` as one for an admin, with the nearest allowed word."""
+    trait = trait_in(problem.found or "") if problem.path.endswith((".field", ".by")) else None
+    if trait is not None:
+        message = f"'{problem.found}' is a protected trait ({trait}): never an input of a score"
+        return Problem(path=problem.path, message=message)
     near = "" if problem.found is None else did_you_mean(problem.found, problem.allowed)
     return Problem(path=problem.path or "(file)", message=problem.message + near)
 
