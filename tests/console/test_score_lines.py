@@ -4,14 +4,16 @@ from datetime import UTC, datetime
 import pytest
 
 from config.models import packaged_model
-from console.score_lines import score_lines
+from console.score_lines import LineScorer
 
 NOW = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
 
 
 def scored(*lines):
-    written = []
-    bad = score_lines(lines, written.append, model=packaged_model(), now=NOW)
+    score_line = LineScorer(packaged_model(), NOW)
+    found = [score_line(line) for line in lines]
+    bad = sum(not each.tier for each in found)
+    written = [each.line for each in found]
     assert all(line.endswith("\n") for line in written)
     return bad, [json.loads(line) for line in written]
 
@@ -79,8 +81,7 @@ def test_a_bad_line_is_told_without_its_values_and_the_rest_goes_on(line, code):
 
 def test_the_same_line_gives_the_same_bytes():
     line = b'{"id": "a", "text": "I want to book a cleaning next week", "created_at": "2026-03-04T09:00:00Z"}'
-    written = []
 
-    score_lines([line, line], written.append, model=packaged_model(), now=NOW)
+    first = LineScorer(packaged_model(), NOW)(line)
 
-    assert written[0] == written[1]
+    assert LineScorer(packaged_model(), NOW)(line) == first
