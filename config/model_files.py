@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from config.hours import HoursFile, TierFile
 from config.rules import ConditionFile, FileTable, RuleFile, refuse
@@ -95,18 +95,18 @@ def _ago(days: float) -> datetime:
     return CASES_AT - timedelta(days=days)
 
 
+def _tier(name: str) -> str:
+    if name not in TIERS:
+        refuse([ModelProblem("", f"no such tier, found '{name}'", name, TIERS)])
+    return name
+
+
 class CaseFile(FileTable):
     """An example lead and the tier that the pack must give it."""
 
     name: str = Field(min_length=1, max_length=200)
     lead: CaseLeadFile
-    tier: str
-
-    @model_validator(mode="after")
-    def _has_a_tier(self) -> Self:
-        if self.tier not in TIERS:
-            refuse([ModelProblem("tier", f"no such tier, found '{self.tier}'", self.tier, TIERS)])
-        return self
+    tier: Annotated[str, AfterValidator(_tier)]
 
 
 class BenchmarksFile(FileTable):

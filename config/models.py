@@ -116,8 +116,9 @@ def _with_base(
                     message=p.message)
             for p in error.problems
         ]  # fmt: skip
-        file, found = check({key: value for key, value in values.items() if key != "extends"})
-        del file
+        own = {key: value for key, value in values.items() if key != "extends"}
+        # What a rule leaves to the base is not missing.
+        found = [p for p in check(own)[1] if not p.message.startswith("missing")]
         raise ConfigError(source, [*inner, *found]) from None
     ids = rule_ids(base)
     unknown = [
@@ -151,7 +152,7 @@ def check(values: Mapping[str, Any]) -> tuple[ModelFile | None, list[Problem]]:
         except ValidationError as error:
             for problem in problems_of(error, ModelFile):
                 told = _moved(problem, places)
-                if not _is_consequence(told, set_aside):
+                if not _is_consequence(told, set_aside, has_rules=bool(values.get("rules"))):
                     found.setdefault(told.path, told)
             locs = [detail["loc"] for detail in error.errors(include_url=False) if detail["loc"]]
             if not locs:
@@ -183,10 +184,12 @@ def _set_aside(
     return {str(loc[0]) for loc in locs}
 
 
-def _is_consequence(problem: Problem, set_aside: set[str]) -> bool:
+def _is_consequence(problem: Problem, set_aside: set[str], *, has_rules: bool) -> bool:
     """Return whether `problem` may only be there because parts were set aside."""
     top = problem.path.split(".")[0].split("[")[0]
-    if "rules" in set_aside and (top == "groups" or problem.path == "rules"):
+    if problem.path == "rules" and has_rules:
+        return True
+    if "rules" in set_aside and top == "groups":
         return True
     if "groups" in set_aside and problem.path.endswith(".group"):
         return True

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -16,7 +16,7 @@ from config.problems import ConfigError
 from console.cli import FINDINGS, USAGE
 from console.score_lines import LineError, LineReader
 from scoring.engine import score
-from scoring.labels import TIERS
+from scoring.labels import SCORED_TIERS, TIERS
 from scoring.model import ScoringModel
 from scoring.result import LeadScore
 from webhooks.wiring import utc_now
@@ -86,7 +86,7 @@ def difference(
         matrix[before.tier, after.tier] += 1
         changed += before.score != after.score
         if before.tier != after.tier:
-            why = causes_of(before, after)
+            why = causes_of(before, after, new.cut_offs(str(lead.fields.get("service_line"))))
             causes.update(code for code, _ in why)
             if len(moves) < MOST_LISTED:
                 scores = (before.score, after.score)
@@ -94,18 +94,29 @@ def difference(
     return Difference(leads, bad, changed, matrix, causes, moves)
 
 
-def causes_of(before: LeadScore, after: LeadScore) -> tuple[tuple[str, int], ...]:
-    """Return the lines that differ, by code, with the points they add; cut-offs where none does."""
+def causes_of(
+    before: LeadScore, after: LeadScore, cut_offs: Mapping[str, int]
+) -> tuple[tuple[str, int], ...]:
+    """Return the lines that differ, by code, with the points they add, largest first.
+
+    `tiers` stands first where the new cut-offs alone move the old score.
+    """
     points: Counter[str] = Counter()
     for line in after.reasons:
         points[line.code] += line.points
     for line in before.reasons:
         points[line.code] -= line.points
-    found = [(code, by) for code, by in points.items() if by]
-    if not found:
+    lines = [(code, by) for code, by in points.items() if by]
+    if not lines:
         codes = {line.code for line in before.reasons} ^ {line.code for line in after.reasons}
-        found = [(code, 0) for code in sorted(codes)] or [("tiers", 0)]
-    return tuple(sorted(found, key=lambda cause: (-abs(cause[1]), cause[0])))
+        lines = [(code, 0) for code in codes]
+    lines.sort(key=lambda cause: (-abs(cause[1]), cause[0]))
+    old = before.score
+    alone = next(
+        (name for name in SCORED_TIERS if old is not None and old >= cut_offs[name]), None
+    )
+    by_cut_offs = alone is not None and alone != before.tier
+    return tuple([("tiers", 0), *lines] if by_cut_offs else lines)
 
 
 def _as_json(old: ScoringModel, new: ScoringModel, found: Difference) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def draw(counts: Mapping[tuple[str, int | None], int], path: Path, model: str) -
     """Draw `counts`, by tier and score, into the file at `path`; its ending names the format."""
     figure = Figure(figsize=(9, 4), layout="constrained")
     spread, sizes = figure.subplots(1, 2, width_ratios=(2, 1))
-    total = sum(counts.values())
+    total = sum(count for (tier, _), count in counts.items() if tier)
     bottoms = [0] * (100 // _STEP + 1)
     for tier in reversed(SCORED_TIERS):
         heights = [0] * len(bottoms)
@@ -46,7 +46,7 @@ def draw(counts: Mapping[tuple[str, int | None], int], path: Path, model: str) -
     bars = sizes.barh(
         shown, [_of(counts, tier) for tier in shown], color=[_COLOURS[tier] for tier in shown]
     )
-    labels = [f"{_of(counts, tier):,} ({_of(counts, tier) / max(total, 1):.0%})" for tier in shown]
+    labels = [_label(_of(counts, tier), total) for tier in shown]
     sizes.bar_label(bars, labels, padding=3)
     sizes.margins(x=0.45)
     sizes.set(title="Tiers", xlabel="leads")
@@ -61,3 +61,8 @@ def draw(counts: Mapping[tuple[str, int | None], int], path: Path, model: str) -
 
 def _of(counts: Mapping[tuple[str, int | None], int], tier: str) -> int:
     return sum(count for (name, _), count in counts.items() if name == tier)
+
+
+def _label(count: int, total: int) -> str:
+    share = count / max(total, 1)
+    return f"{count:,} (<1%)" if 0 < share < 0.005 else f"{count:,} ({share:.0%})"

@@ -95,7 +95,7 @@ def problems_of_rule(rule: Rule) -> list[ModelProblem]:
     elif rule.id.startswith(RESERVED):
         problems.append(ModelProblem("id", "must not begin like a line of the engine's own"))
     if rule.factor not in FACTORS:
-        rule_text = "must be one of " + ", ".join(FACTORS)
+        rule_text = f"no such factor, found '{rule.factor}'"
         problems.append(ModelProblem("factor", rule_text, rule.factor, FACTORS))
     problems.extend(_problems_of_points(rule))
     problems.extend(_problems_of_age(rule))
