@@ -94,13 +94,13 @@ RULES = (
 MODEL = ScoringModel(version="forty-1", rules=RULES)
 
 
-def leads(count: int, seed: int = 1) -> list[Lead]:
-    """Return invented leads without text; about three fields in four are known."""
+def leads(count: int, seed: int = 1, *, known: float = 0.75) -> list[Lead]:
+    """Return invented leads without text, of whose 25 fields the share `known` is known."""
     rng = random.Random(seed)  # noqa: S311  invented leads
-    return [_lead(rng) for _ in range(count)]
+    return [_lead(rng, known) for _ in range(count)]
 
 
-def _lead(rng: random.Random) -> Lead:
+def _lead(rng: random.Random, share: float) -> Lead:
     def ago(days: float) -> datetime:
         return NOW - timedelta(seconds=rng.randrange(1, int(days * 86_400)))
 
@@ -131,7 +131,7 @@ def _lead(rng: random.Random) -> Lead:
         "first_response_at": ago(200),
         "booked_at": ago(200),
     }
-    known = {name: value for name, value in fields.items() if rng.random() < 0.75}
+    known = {name: value for name, value in fields.items() if rng.random() < share}
     return Lead(fields=known, created_at=ago(120))
 
 

@@ -14,7 +14,12 @@ from config.models import packaged_model
 from console.score_lines import LineScorer
 
 COUNT = 100_000
-TARGETS = {"without text": 40_000, "500 characters": 8_000}
+#: Name, characters of text, share of 25 fields known, target in leads a second.
+WAYS = (
+    ("10 fields, no text", 0, 0.4, 40_000),
+    ("19 fields, no text", 0, 0.75, 40_000),
+    ("10 fields, 500 characters", 500, 0.4, 8_000),
+)
 _SAYINGS = (
     "Hi, I would like to know what you charge for dental implants. ",
     "I have Delta Dental through my work and my tooth has been sore since last week. ",
@@ -27,11 +32,11 @@ _SAYINGS = (
 )
 
 
-def lines(count: int, *, chars: int, seed: int = 5) -> list[bytes]:
+def lines(count: int, *, chars: int, known: float = 0.4, seed: int = 5) -> list[bytes]:
     """Return leads as JSON lines, with texts of `chars` characters."""
     rng = random.Random(seed)  # noqa: S311  invented leads
     made = []
-    for place, lead in enumerate(leads(count, seed)):
+    for place, lead in enumerate(leads(count, seed, known=known)):
         text = ""
         while len(text) < chars:
             text += rng.choice(_SAYINGS)
@@ -56,17 +61,19 @@ def _plain(value: object) -> object:
 def main() -> None:
     """Measure and print. An argument is the number of leads."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else COUNT
-    for name, chars in (("without text", 0), ("500 characters", 500)):
-        some = lines(count if not chars else count // 5, chars=chars)
+    for name, chars, known, target in WAYS:
+        some = lines(count if not chars else count // 5, chars=chars, known=known)
         score_line = LineScorer(packaged_model(), NOW)
         score_line(some[0])
         began = time.process_time()
-        size = 0
-        for line in some:
-            size += len(score_line(line).line)
+        size = sum(len(score_line(line).line) for line in some)
         rate = len(some) / (time.process_time() - began)
-        verdict = "ok" if rate >= TARGETS[name] else "MISSED"
-        print(f"{name:<16}{rate:>9,.0f} leads/s of CPU time   target {TARGETS[name]:,}  {verdict}")
+        given = sum(map(len, some)) / len(some)
+        verdict = "ok" if rate >= target else "MISSED"
+        print(
+            f"{name:<28}{given:>6.0f} bytes in,{size / len(some):>6.0f} out"
+            f"{rate:>9,.0f} leads/s of CPU time   target {target:>6,}  {verdict}"
+        )
 
 
 if __name__ == "__main__":

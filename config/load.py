@@ -1,5 +1,6 @@
 """The only reader of files and of the environment."""
 
+import dataclasses
 import os
 import tomllib
 from collections.abc import Mapping
@@ -115,3 +116,10 @@ def load_model(name: str, base: Path) -> ScoringModel:
         ConfigError: no such model, or its file has problems (all of them listed).
     """
     return load(name, base).model
+
+
+def load_models(practice: Practice, base: Path) -> ScoringModel:
+    """Return the practice's model, with those of its service lines. Raises: ConfigError."""
+    about = practice.practice
+    lines = {line: load_model(name, base) for line, name in about.models.items()}
+    return dataclasses.replace(load_model(about.model, base), lines=lines)

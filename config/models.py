@@ -145,18 +145,26 @@ def check(values: Mapping[str, Any]) -> tuple[ModelFile | None, list[Problem]]:
     }
     found: dict[str, Problem] = {}
     set_aside: set[str] = set()
+    removed: set[str] = set()  # keys of list items, by path: their absence is no problem
     file = None
-    for _ in range(4):
+    for _ in range(6):
         try:
             file = ModelFile.model_validate(kept)
         except ValidationError as error:
             for problem in problems_of(error, ModelFile):
                 told = _moved(problem, places)
+                if any(told.path == gone or told.path.startswith(gone + ".") for gone in removed):
+                    continue
                 if not _is_consequence(told, set_aside, has_rules=bool(values.get("rules"))):
                     found.setdefault(told.path, told)
             locs = [detail["loc"] for detail in error.errors(include_url=False) if detail["loc"]]
             if not locs:
                 break
+            removed |= {
+                f"{loc[0]}[{places[str(loc[0])][loc[1]]}].{loc[2]}"
+                for loc in locs
+                if len(loc) > 2 and isinstance(loc[1], int) and str(loc[0]) in places
+            }
             set_aside |= _set_aside(kept, places, locs)
             if "rules" in kept and not kept["rules"]:
                 break
@@ -173,7 +181,10 @@ def _set_aside(
         key = str(loc[0])
         part = kept.get(key)
         if len(loc) > 1 and isinstance(part, list) and isinstance(loc[1], int):
-            if loc[1] < len(part):
+            item = part[loc[1]] if loc[1] < len(part) else None
+            if isinstance(item, dict) and len(loc) > 2 and loc[2] in item:
+                part[loc[1]] = {name: value for name, value in item.items() if name != loc[2]}
+            elif item is not None:
                 del part[loc[1]], places[key][loc[1]]
         elif len(loc) > 1 and isinstance(part, dict):
             kept[key] = {name: value for name, value in part.items() if name != loc[1]}

@@ -7,7 +7,6 @@ lines of reasons, signals and tiers come again and again.
 import json
 from datetime import UTC, datetime
 
-from scoring.labels import FACTORS
 from scoring.result import LeadScore, Reason, Signals
 
 _MOST_KEPT = 50_000
@@ -26,18 +25,20 @@ class AnswerWriter:
     def write(self, lead_id: str | int, found: LeadScore) -> str:
         """Return the line for `found`, without a line end."""
         factors = found.factors
-        listed = ", ".join([f'"{name}": {factors[name]}' for name in FACTORS])
         kept = self._reasons
         reasons = []
         for reason in found.reasons:
-            entry = kept.get(id(reason))
-            reasons.append(entry[1] if entry is not None else self._reason(reason))
+            key = id(reason)
+            reasons.append(kept[key][1] if key in kept else self._reason(reason))
         likelihood = found.likelihood
         percent = "null" if likelihood is None else self._encode(likelihood._asdict())
         shown_id = lead_id if isinstance(lead_id, int) else self._encode(lead_id)
         return (
             f'{{"id": {shown_id}, "score": {"null" if found.score is None else found.score}, '
-            f'"tier": "{found.tier}", "likelihood": {percent}, "factors": {{{listed}}}, '
+            f'"tier": "{found.tier}", "likelihood": {percent}, "factors": '
+            f'{{"inquiry_type": {factors["inquiry_type"]}, "urgency": {factors["urgency"]}, '
+            f'"insurance": {factors["insurance"]}, "procedure": {factors["procedure"]}, '
+            f'"engagement": {factors["engagement"]}}}, '
             f'"reasons": [{", ".join(reasons)}], '
             f'"signals": {self._signals.get(found.signals) or self._signal(found.signals)}, '
             f'"respond_by": {_instant(found.respond_by)}, '

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, Never
 from console.answer import AnswerWriter
 from scoring.engine import score
 from scoring.errors import FieldError
-from scoring.lead import Lead, read_activity, read_field, read_instant
+from scoring.lead import READERS, Lead, read_activity, read_instant
 from scoring.model import ScoringModel
 
 MAX_LINE_BYTES: Final = 4_000_000
@@ -151,10 +151,12 @@ def _lead(record: dict[str, object]) -> Lead:
     if fields is not None and not isinstance(fields, dict):
         raise LineError("invalid_field", "fields: must be an object")
     try:
-        read = {}
-        for name, value in (fields or {}).items():
-            if value is not None:
-                read[name] = read_field(name, value)
+        readers = READERS
+        read = {
+            name: readers[name](value)
+            for name, value in (fields or {}).items()
+            if value is not None
+        }
         activities = record.get("activities")
         return Lead(
             text=text or "",
@@ -164,6 +166,8 @@ def _lead(record: dict[str, object]) -> Lead:
         )
     except FieldError as error:
         raise LineError("invalid_field", str(error)) from None
+    except KeyError:
+        raise LineError("invalid_field", "fields: unknown field") from None
 
 
 def _none(found: object) -> tuple[Any, ...]:

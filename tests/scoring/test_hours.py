@@ -1,6 +1,9 @@
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from scoring.errors import ModelError
 from scoring.hours import BusinessHours, Span
@@ -68,3 +71,76 @@ def test_opening_follows_the_local_clock_through_the_year():
 def test_impossible_hours_are_refused(given):
     with pytest.raises(ModelError):
         BusinessHours(**given)
+
+
+ZONES = ["America/Chicago", "America/St_Johns", "Australia/Lord_Howe", "Europe/Berlin", "Asia/Kolkata", "Pacific/Apia", "UTC"]  # fmt: skip
+spans = st.lists(st.integers(0, 48), min_size=2, max_size=4, unique=True).map(
+    lambda cuts: tuple(
+        Span(opens=a * 30, closes=b * 30)
+        for a, b in zip(sorted(cuts)[::2], sorted(cuts)[1::2], strict=False)
+    )
+)
+weeks = st.dictionaries(st.integers(0, 6), spans, min_size=1).filter(
+    lambda week: any(week.values())
+)
+# Around the days on which clocks change, of two years.
+starts = st.builds(
+    lambda day, minutes: day + timedelta(minutes=minutes),
+    st.sampled_from(
+        [datetime(2026, 3, 7, tzinfo=UTC), datetime(2026, 10, 31, tzinfo=UTC),
+         datetime(2027, 3, 27, tzinfo=UTC), datetime(2026, 4, 4, tzinfo=UTC), datetime(2026, 12, 30, tzinfo=UTC)]
+    ),
+    st.integers(0, 3 * 24 * 60),
+)  # fmt: skip
+
+
+def walked(hours, start, minutes):
+    """Return what `after` must, one minute of real time at a time, by the clock on the wall."""
+    zone = ZoneInfo(hours.time_zone)
+    at = start
+    while minutes:
+        local = at.astimezone(zone)
+        minute = local.hour * 60 + local.minute
+        week = hours.week.get(local.weekday(), ())
+        is_open = local.date() not in hours.holidays and any(
+            span.opens <= minute < span.closes for span in week
+        )
+        at += timedelta(minutes=1)
+        minutes -= is_open
+    return at
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(ZONES[:1] + ZONES[3:]), weeks, starts, st.integers(1, 400))
+def test_minutes_are_those_of_the_clock_on_the_wall(zone, week, start, minutes):
+    hours = BusinessHours(time_zone=zone, week=week, holidays=frozenset({date(2026, 3, 9)}))
+    local_days = {
+        start.astimezone(ZoneInfo(zone)).date() + timedelta(days=day) for day in range(-1, 60)
+    }
+    if any(
+        _opens_in_a_change(zone, day, span)
+        for day in local_days
+        for span in week.get(day.weekday(), ())
+    ):
+        return  # an opening or closing time that the clock skips or shows twice: see below
+
+    assert hours.after(start, timedelta(minutes=minutes)) == walked(hours, start, minutes)
+
+
+def _opens_in_a_change(zone, day, span):
+    midnight = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone))
+    begin, end = midnight.utcoffset(), (midnight + timedelta(days=1)).utcoffset()
+    return begin != end and (0 < span.opens <= 240 or 0 < span.closes <= 240)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(ZONES), weeks, starts, st.integers(1, 3000), st.integers(1, 500))
+def test_more_minutes_end_later_and_never_outside_the_hours(zone, week, start, minutes, more):
+    hours = BusinessHours(time_zone=zone, week=week)
+
+    first = hours.after(start, timedelta(minutes=minutes))
+    second = hours.after(start, timedelta(minutes=minutes + more))
+
+    assert start < first < second
+    assert second - first >= timedelta(minutes=more)
+    assert hours.after(first, timedelta(minutes=more)) == second
