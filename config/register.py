@@ -47,6 +47,8 @@ def readers_of(model: ScoringModel) -> dict[str, tuple[str, ...]]:
 
 
 def _readings(model: ScoringModel) -> Iterator[tuple[str, str]]:
+    for line, other in model.lines.items():
+        yield from ((name, f"{line}: {reader}") for name, reader in _readings(other))
     for rule in model.rules:
         for name in (*rule.reads, *([rule.since] if rule.since else [])):
             yield name, rule.id

@@ -6,19 +6,22 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from config.load import environment, load_models, load_practice, load_settings
+from config.problems import ConfigError
 from config.register import Input, register
 from console.cli import USAGE
-from console.loading import BadConfigurationError, load_configuration
 
 
 def run_inputs(*, as_json: bool) -> int:
     """Print the register; return the exit code."""
     try:
-        loaded = load_configuration()
-    except BadConfigurationError as error:
+        # No secrets: whoever audits the inputs needs no keys.
+        path = load_settings(environment()).practice_file
+        practice = load_practice(path)
+        found = register(practice, load_models(practice, path.parent))
+    except ConfigError as error:
         click.echo(str(error), err=True)
         return USAGE
-    found = register(loaded.practice, loaded.model)
     if as_json:
         click.echo(json.dumps([line._asdict() for line in found]))
         return 0

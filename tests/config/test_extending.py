@@ -1,7 +1,11 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from config.models import check, load, load_text
 from config.problems import ConfigError
+from console.models import outcome
 
 BASE = """
 name = "base"
@@ -157,3 +161,13 @@ def test_public_holidays_become_dates():
     assert {"2026-12-24", "2026-12-25", "2027-03-31"} <= days  # Cesar Chavez Day is Californian
     _, [problem] = check({**content, "hours": {"holidays": "US-CAL"}})
     assert str(problem) == "hours.holidays: 'US' has no part 'CAL'; did you mean 'CA'?"
+
+
+def test_the_model_of_the_docs_is_one():
+    page = Path(__file__).parents[2] / "docs" / "scoring.md"
+    [example] = re.findall(r"```toml\n(.*?)```", page.read_text(), flags=re.DOTALL)
+
+    loaded = load_text(example, "docs/scoring.md", Path())
+
+    assert loaded.model.version.startswith("implants-")
+    assert all(outcome(loaded, case)[0] == case.tier for case in loaded.file.cases)

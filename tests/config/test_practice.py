@@ -221,6 +221,6 @@ def test_a_service_line_may_have_a_model_of_its_own(practice_text, tmp_path):
     assert model.version.startswith("general-")
     assert model.lines["implants"].version.startswith("dental-")
     assert model.lines["implants"].hours == model.hours
+    wrong = parse_practice(text.replace('"dental"', '"dentl"'), "practice.toml")
     with pytest.raises(ConfigError, match="did you mean 'dental'"):
-        wrong = parse_practice(text.replace('"dental"', '"dentl"'), "practice.toml")
         load_models(wrong, tmp_path)

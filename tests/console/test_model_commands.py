@@ -130,9 +130,6 @@ def test_diff_prints_a_matrix(folder):
 
 def test_inputs_prints_the_register(folder, practice_text, monkeypatch):
     (folder / "practice.toml").write_text(practice_text)
-    for name in ("HS_TOKEN", "HS_SECRET", "HS_SECRET_NEXT", "SF_KEY", "SF_SECRET"):
-        monkeypatch.setenv(name, "invented-secret-value-0001")
-    monkeypatch.setenv("SF_PATH", "Zx8vN2kQ4rT6yU1wE3oP5aS7dF9gH0jL")
     monkeypatch.setenv("LEADSCORE_PRACTICE", "practice.toml")
 
     table = run("inputs")
