@@ -16,7 +16,7 @@ REQUIRED = {
     "tests.webhooks.test_server_limits": 10,  # raw sockets against the shipped server
     "tests.store": 40,
     "tests.webhooks": 40,
-    "tests.scoring.test_random_models": 7,  # sums, exact valid-until, the text cap
+    "tests.scoring.test_random_models": 9,  # sums, exact valid-until, the text cap
     "tests.config.test_packs": 8,  # every case of every pack
     "tests.scoring": 100,
     "tests.config": 80,

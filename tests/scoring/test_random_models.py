@@ -43,7 +43,8 @@ from scoring.text.reading import read_signals
 NOW = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)  # a Wednesday
 DAY = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
-ENOUGH = settings(max_examples=250, deadline=None)
+ENOUGH = settings(max_examples=150, deadline=None)
+MANY = settings(max_examples=600, deadline=None)
 UNKNOWN = (None, "", "unknown", "none", (), ("none",))
 FIELD_OF_SIGNAL = {
     "signal.urgency": "urgency",
@@ -263,6 +264,22 @@ conditions = st.recursive(
     ),
     max_leaves=4,
 )
+# Conditions of time alone: these are what valid-until is hard for.
+timed = st.recursive(
+    st.builds(
+        WithinDays,
+        field=st.sampled_from(["last_web_visit_at", "activity.email_open", "last_email_open_at"]),
+        days=st.integers(1, 40),
+    ),
+    lambda inner: st.one_of(
+        st.builds(All, conditions=st.tuples(inner, inner)),
+        st.builds(Any, conditions=st.tuples(inner, inner)),
+        st.builds(Not, condition=inner),
+        st.builds(All, conditions=st.tuples(inner, leaf_conditions)),
+        st.builds(Any, conditions=st.tuples(inner, leaf_conditions)),
+    ),
+    max_leaves=5,
+)
 timeless = conditions.filter(
     lambda condition: not any(isinstance(leaf, WithinDays) for leaf in leaves(condition))
 )
@@ -335,11 +352,34 @@ def models(draw):
     )  # fmt: skip
 
 
+timed_models = st.lists(
+    st.one_of(
+        st.builds(Rule, factor=st.sampled_from(FACTORS), when=timed, points=points, **common | {"group": st.none()}),
+        st.builds(
+            Rule, factor=st.sampled_from(FACTORS), when=timed, points=points, **common | {"group": st.none()},
+            since=dated_names, half_life_days=st.none() | st.integers(1, 30),
+            window_days=st.none() | st.integers(1, 40), max_times=st.integers(2, 4),
+        ),
+    ),
+    min_size=1,
+    max_size=2,
+).map(
+    lambda made: ScoringModel(
+        version="timed-1", rules=tuple(replace(rule, id=f"r{place}") for place, rule in enumerate(made))
+    )
+)  # fmt: skip
+
+
+texts = st.sampled_from(
+    [
+        "How much are veneers?",
+        "I want an appointment today, my tooth hurts. I have Cigna",
+        "Can I book a consult for Invisalign next week? I pay cash",
+    ]
+)
 leads = st.builds(
     Lead,
-    text=st.sampled_from(
-        ["", "How much are veneers?", "I want an appointment today, my tooth hurts. I have Cigna"]
-    ),
+    text=st.just("") | texts,
     fields=st.fixed_dictionaries(
         {},
         optional={
@@ -382,6 +422,58 @@ def test_the_compiled_engine_agrees_with_the_slow_one(lead, model):
         total, lines, sums, change = slow_score(lead, model, NOW)
         assert [line[:3] for line in found.reasons] == lines
         assert (found.score, found.factors, found.valid_until) == (total, sums, change)
+
+
+# Every dated field is there, on whole days: so that things happen at the same instant, too.
+days_ago = st.integers(-3, 45).map(lambda days: NOW - days * DAY)
+timed_leads = st.builds(
+    Lead,
+    fields=st.fixed_dictionaries(
+        {"last_web_visit_at": days_ago, "last_email_open_at": days_ago, "has_phone": st.booleans()}
+    ),
+    activities=st.lists(
+        st.builds(Activity, kind=st.sampled_from(["email_open", "call"]), at=days_ago), max_size=5
+    ).map(tuple),
+)
+
+
+@MANY
+@given(timed_leads, timed_models)
+def test_the_next_change_is_found_among_conditions_of_time(lead, model):
+    found = score(lead, model, NOW)
+
+    _, lines, _, change = slow_score(lead, model, NOW)
+    assert [line[:3] for line in found.reasons] == lines
+    assert found.valid_until == change
+
+
+# Rules over words and rules over fields in one factor, with a group, under a low text cap.
+wordy = st.builds(
+    Rule,
+    factor=st.just("insurance"),
+    when=st.sampled_from([Known(field=f"signal.{name}") for name in ("insurance", "procedures", "urgency")]
+        + [AtMost(field="signal.booking_intent", value=9), Known(field="has_phone")]),
+    points=st.integers(-30, 60).filter(bool),
+    **common | {"group": st.sampled_from([None, "second"])},
+)  # fmt: skip
+
+
+@MANY
+@given(texts, st.booleans(), st.lists(wordy, max_size=6), st.integers(0, 40), st.integers(0, 40))
+def test_the_text_is_capped_by_what_it_adds(text, has_phone, made, group_cap, text_cap):
+    made = [replace(rule, id=f"r{place}") for place, rule in enumerate(made)]
+    model = ScoringModel(
+        version="wordy-1",
+        rules=tuple(made),
+        groups=dict.fromkeys({rule.group for rule in made} - {None}, group_cap),
+        caps={**dict.fromkeys(FACTORS, 20), "insurance": 70},
+        text_cap=text_cap,
+    )
+    lead = Lead(text=text, fields={"has_phone": True} if has_phone else {"source": "x"})
+
+    found = score(lead, model, NOW)
+
+    assert [line[:3] for line in found.reasons] == slow_score(lead, model, NOW)[1]
 
 
 @ENOUGH
