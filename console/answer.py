@@ -17,8 +17,9 @@ class AnswerWriter:
 
     def __init__(self) -> None:
         self._encode = json.JSONEncoder(allow_nan=False).encode
-        #: By the identity of a reason, which is kept alive here: its line of JSON.
-        self._reasons: dict[int, tuple[Reason, str]] = {}
+        #: By the identity of a reason: its line of JSON.
+        self._reasons: dict[int, str] = {}
+        self._alive: list[Reason] = []  #: These reasons: no other may get the identity of one.
         self._signals: dict[Signals, str] = {}
         self._models: dict[str, str] = {}
 
@@ -26,10 +27,10 @@ class AnswerWriter:
         """Return the line for `found`, without a line end."""
         factors = found.factors
         kept = self._reasons
-        reasons = []
-        for reason in found.reasons:
-            key = id(reason)
-            reasons.append(kept[key][1] if key in kept else self._reason(reason))
+        try:
+            reasons = [kept[id(reason)] for reason in found.reasons]
+        except KeyError:
+            reasons = [kept.get(id(reason)) or self._reason(reason) for reason in found.reasons]
         likelihood = found.likelihood
         percent = "null" if likelihood is None else self._encode(likelihood._asdict())
         shown_id = lead_id if isinstance(lead_id, int) else self._encode(lead_id)
@@ -49,7 +50,8 @@ class AnswerWriter:
     def _reason(self, reason: Reason) -> str:
         text = self._encode({"code": reason.code, "points": reason.points, "text": reason.text})
         if len(self._reasons) < _MOST_KEPT:
-            self._reasons[id(reason)] = (reason, text)
+            self._reasons[id(reason)] = text
+            self._alive.append(reason)
         return text
 
     def _signal(self, signals: Signals) -> str:

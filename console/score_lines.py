@@ -43,7 +43,7 @@ class LineReader:
         # Made once: `json.loads` with hooks makes a decoder for every line.
         self._decode = json.JSONDecoder(
             object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite
-        ).decode
+        ).raw_decode
 
     def __call__(self, line: bytes) -> tuple[str | int, Lead]:
         """Return id and lead. Raises: LineError, which shows no value but the id."""
@@ -79,13 +79,13 @@ class LineScorer:
         return Scored(self._answer(lead_id, found) + "\n", found.score, found.tier)
 
 
-def _read(line: bytes, decode: Callable[[str], object]) -> dict[str, object]:
+def _read(line: bytes, decode: Callable[[str], tuple[Any, int]]) -> dict[str, object]:
     """Return the JSON object of `line`, read strictly: RFC 8259 and no key twice."""
     if len(line) > MAX_LINE_BYTES:
         raise LineError("too_long", f"the line has more than {MAX_LINE_BYTES} bytes")
     try:
-        text = line.decode("utf-8")
-        record = decode(text)
+        text = line.strip(b" \t\r\n").decode("utf-8")
+        record, end = decode(text)
         if "\\u" in text:
             # Only an escape can name half a character; what cannot be encoded has one.
             json.dumps(record, ensure_ascii=False).encode("utf-8")
@@ -99,6 +99,8 @@ def _read(line: bytes, decode: Callable[[str], object]) -> dict[str, object]:
         raise LineError("invalid_json", "nested too deep") from None
     except ValueError:
         raise LineError("invalid_json", "not a JSON value on one line") from None
+    if end != len(text):
+        raise LineError("invalid_json", "not a JSON value on one line")
     if not isinstance(record, dict):
         raise LineError("invalid_line", "must be a JSON object")
     return record
