@@ -73,6 +73,9 @@ def _mapped(
 ) -> Input:
     source = fields[field]
     rules = readers.get(field, ()) + readers.get(_SIGNAL_OF.get(field, ""), ())
+    if field == "message":  # rules read it as the signals that its words give
+        signals = [names for name, names in readers.items() if name.startswith("signal.")]
+        rules = tuple(dict.fromkeys(name for names in signals for name in names))
     trait = trait_in(source.property)
     about = trait or PROXY_FIELDS.get(field) or proxied_by(source.property) or ""
     status = "protected" if trait else "proxy" if about else "ok"

@@ -4,7 +4,7 @@ import json
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from config.load import environment, load_models, load_practice, load_settings
 from config.problems import ConfigError
@@ -25,7 +25,8 @@ def run_inputs(*, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps([line._asdict() for line in found]))
         return 0
-    table = Table("field", "from", "read by", "is", "about", "override")
+    heads = ("field", "from", "read by", "is", "about", "override")
+    table = Table(*(Column(head, overflow="fold") for head in heads))
     for line in found:
         table.add_row(
             line.field,

@@ -32,7 +32,10 @@ def bar(total: int | None) -> Iterator[Callable[[int], None]]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=False) as progress:
+    # Without a hand on standard output: the scores go there.
+    with Progress(
+        *columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False
+    ) as progress:
         task = progress.add_task("scoring", total=total, lines=0)
         done = lines = 0
 

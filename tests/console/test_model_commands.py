@@ -1,6 +1,11 @@
 """The commands about models, as a person runs them."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -138,3 +143,26 @@ def test_inputs_prints_the_register(folder, practice_text, monkeypatch):
     assert table.exit_code == 0
     assert "proxies tell something about a protected trait" in table.stderr
     assert {"field", "crm", "property", "rules", "status", "about", "override_reason"} == set(listed[0])  # fmt: skip
+
+
+def test_the_bar_leaves_the_scores_on_standard_output(folder):
+    """On a real terminal: a bar that takes standard output over would swallow the scores."""
+    command = [
+        str(Path(sys.executable).with_name("leadscore")),
+        "score",
+        "leads.jsonl",
+        "--now",
+        NOW,
+    ]
+    main_end, terminal = pty.openpty()
+    with (folder / "out.jsonl").open("wb") as out:
+        done = subprocess.run(  # noqa: S603  # our own command
+            command, cwd=folder, stdout=out, stderr=terminal, check=False, timeout=60
+        )
+    os.close(terminal)
+    shown = os.read(main_end, 65_536)
+    os.close(main_end)
+
+    assert done.returncode == 0
+    assert len((folder / "out.jsonl").read_text().splitlines()) == len(LEADS)
+    assert b"4 lines" in shown
