@@ -16,9 +16,11 @@ REQUIRED = {
     "tests.webhooks.test_server_limits": 10,  # raw sockets against the shipped server
     "tests.store": 40,
     "tests.webhooks": 40,
-    "tests.scoring": 60,
-    "tests.config": 10,
-    "tests.console": 10,
+    "tests.scoring.test_random_models": 9,  # sums, exact valid-until, the text cap
+    "tests.config.test_packs": 8,  # every case of every pack
+    "tests.scoring": 100,
+    "tests.config": 80,
+    "tests.console": 35,
 }
 
 

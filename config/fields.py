@@ -1,12 +1,13 @@
 """The field map: which CRM property feeds which of our fields, and what we write where."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from config.patterns import PROPERTY_NAME
 from config.problems import did_you_mean
+from config.traits import trait_in
 from scoring.lead import MAPPABLE
 
 Crm = Literal["hubspot", "salesforce"]
@@ -29,6 +30,18 @@ class Source(BaseModel):
     aliases: Mapping[str, str] = {}
     separator: str = Field(default=";", min_length=1, max_length=3)
     phi: bool = True
+    #: Why a property that holds a protected trait is read all the same; printed in the register.
+    override_reason: str | None = Field(default=None, min_length=20, max_length=300)
+
+    @model_validator(mode="after")
+    def _is_no_trait(self) -> Self:
+        trait = trait_in(self.property)
+        if trait is not None and self.override_reason is None:
+            raise ValueError(
+                f"'{self.property}' holds a protected trait ({trait}), which is no input of a score;"
+                " leave it out, or give override_reason in writing (20 characters or more)"
+            )
+        return self
 
 
 def _source(value: Any) -> Any:
@@ -37,6 +50,11 @@ def _source(value: Any) -> Any:
 
 def _field_name(value: Any) -> Any:
     if isinstance(value, str) and value not in MAPPABLE:
+        trait = trait_in(value)
+        if trait is not None:
+            raise ValueError(
+                f"'{value}' is a protected trait ({trait}): never an input of a score"
+            )
         raise ValueError(f"no such field of ours{did_you_mean(value, MAPPABLE)}")
     return value
 

@@ -1,11 +1,21 @@
 """Opening hours and tiers as a person writes them; they become the scoring model's own types."""
 
 from datetime import date
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
+from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
-from scoring.errors import ModelError
+from config.holiday_dates import closed_dates
+from config.problems import scoring_error
+from scoring.errors import ModelError, ModelProblem
 from scoring.hours import BusinessHours, Span
 from scoring.model import MAX_RESPOND_MINUTES, Tier
 
@@ -54,6 +64,25 @@ SpanText = Annotated[str, AfterValidator(_is_span)]
 Day = tuple[SpanText, ...]
 
 
+def _listed(value: Any) -> Any:
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, list | tuple):
+        return value
+    return tuple(_date_or_name(item) for item in items)
+
+
+def _date_or_name(item: Any) -> Any:
+    try:
+        return date.fromisoformat(item)
+    except (TypeError, ValueError):
+        return item
+
+
+def _checked(value: tuple[date | str, ...]) -> tuple[date | str, ...]:
+    closed_dates(value)
+    return value
+
+
 class TierFile(BaseModel):
     """A band of scores and how soon its leads are answered."""
 
@@ -80,14 +109,17 @@ class HoursFile(BaseModel):
     friday: Day = _OFFICE_DAY
     saturday: Day = ()
     sunday: Day = ()
-    holidays: tuple[date, ...] = ()
+    #: Closed dates, and names of countries or their parts, as in "US" or "US-CA".
+    holidays: Annotated[
+        tuple[date | str, ...], BeforeValidator(_listed), AfterValidator(_checked)
+    ] = ()
 
     @model_validator(mode="after")
     def _is_a_week(self) -> Self:
         try:
             self.build()
         except ModelError as error:
-            raise ValueError("; ".join(error.problems)) from None
+            raise scoring_error([_with_zones(problem) for problem in error.problems]) from None
         return self
 
     def build(self) -> BusinessHours:
@@ -98,5 +130,11 @@ class HoursFile(BaseModel):
                 place: tuple(span_from(span) for span in getattr(self, day))
                 for place, day in enumerate(WEEKDAYS)
             },
-            holidays=frozenset(self.holidays),
+            holidays=closed_dates(self.holidays),
         )
+
+
+def _with_zones(problem: ModelProblem) -> ModelProblem:
+    """Return `problem` with the time zones there are, so that the nearest can be told."""
+    is_zone = problem.path == "time_zone"
+    return problem._replace(allowed=tuple(available_timezones())) if is_zone else problem

@@ -1,5 +1,6 @@
 """The only reader of files and of the environment."""
 
+import dataclasses
 import os
 import tomllib
 from collections.abc import Mapping
@@ -7,11 +8,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from config.models import ModelFile, packaged_model, packaged_models
+from config.models import load
 from config.practice import Practice, SecretRef
-from config.problems import ConfigError, Problem, did_you_mean, problems_of
+from config.problems import ConfigError, Problem, problems_of
 from config.settings import ENVIRONMENT, Settings
-from scoring.errors import ModelError
 from scoring.model import ScoringModel
 
 
@@ -115,21 +115,11 @@ def load_model(name: str, base: Path) -> ScoringModel:
     Raises:
         ConfigError: no such model, or its file has problems (all of them listed).
     """
-    if not name.endswith(".toml"):
-        if name not in packaged_models():
-            message = f"no packaged model {name!r}{did_you_mean(name, packaged_models())}"
-            raise ConfigError("practice.toml", [Problem(path="practice.model", message=message)])
-        return packaged_model(name)
-    path = base / name
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        message = f"cannot be read: {type(error).__name__}: {error}"
-        raise ConfigError(str(path), [Problem(path="(file)", message=message)]) from None
-    try:
-        return ModelFile.model_validate(values).build()
-    except ValidationError as error:
-        raise ConfigError(str(path), problems_of(error, ModelFile)) from None
-    except ModelError as error:
-        problems = [Problem(path="(model)", message=line) for line in str(error).splitlines()]
-        raise ConfigError(str(path), problems) from None
+    return load(name, base).model
+
+
+def load_models(practice: Practice, base: Path) -> ScoringModel:
+    """Return the practice's model, with those of its service lines. Raises: ConfigError."""
+    about = practice.practice
+    lines = {line: load_model(name, base) for line, name in about.models.items()}
+    return dataclasses.replace(load_model(about.model, base), lines=lines)

@@ -1,201 +1,233 @@
-"""Scoring model files: TOML as pydantic models, and the checked `ScoringModel` they build."""
+"""Reads scoring models: a file or a pack, what it extends, and every problem of it at once."""
 
-import hashlib
-import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Annotated, Any, Final, Literal, Self
+from pathlib import Path
+from typing import Any, Final
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    model_validator,
-)
+from pydantic import ValidationError
 
-from config.hours import HoursFile, TierFile
-from scoring.errors import ModelError
-from scoring.model import (
-    DEFAULT_CAPS,
-    DEFAULT_TIERS,
-    MAX_HALF_LIFE_DAYS,
-    MAX_TIMES,
-    MAX_WORDING_CHARS,
-    All,
-    AtLeast,
-    Condition,
-    Contains,
-    In,
-    Is,
-    Known,
-    Not,
-    Rule,
-    ScoringModel,
-    WithinDays,
-)
-from scoring.model import Any as AnyOf
+from config.extending import Extended, alone, extended, rule_ids, unknown_removals
+from config.model_files import ModelFile
+from config.problems import ConfigError, Problem, did_you_mean, problems_of
+from scoring.model import ScoringModel
 
-Factor = Literal["inquiry_type", "urgency", "insurance", "procedure", "engagement"]
-TierName = Literal["hot", "warm", "nurture", "low"]
-_OPERATORS: Final = ("is", "in", "at_least", "within_days", "contains", "known")
-_GROUPS: Final = ("all", "any", "not")
+#: Of a base that extends a base …: deeper is a mistake.
+MAX_BASES: Final = 5
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=False, hide_input_in_errors=True
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """A checked model and the file it was made from, with what it extends merged in."""
 
-
-class ConditionFile(_File):
-    """One condition: `field` with one operator, or one of `all`, `any`, `not`."""
-
-    field: str | None = None
-    is_: bool | int | float | str | None = Field(default=None, alias="is")
-    in_: tuple[str, ...] | None = Field(default=None, alias="in", min_length=1)
-    at_least: float | None = None
-    within_days: float | None = Field(default=None, gt=0)
-    contains: str | tuple[str, ...] | None = None
-    known: Literal[True] | None = None
-    all_: tuple["ConditionFile", ...] | None = Field(default=None, alias="all", min_length=1)
-    any_: tuple["ConditionFile", ...] | None = Field(default=None, alias="any", min_length=1)
-    not_: "ConditionFile | None" = Field(default=None, alias="not")
-
-    @model_validator(mode="after")
-    def _says_one_thing(self) -> Self:
-        given = self.model_dump(by_alias=True, exclude_none=True)
-        operators = [name for name in _OPERATORS if name in given]
-        groups = [name for name in _GROUPS if name in given]
-        if self.field is None and (operators or len(groups) != 1):
-            raise ValueError("give 'field' with one operator, or one of all, any, not")
-        if self.field is not None and (groups or len(operators) != 1):
-            raise ValueError("'field' needs exactly one of " + ", ".join(_OPERATORS))
-        return self
-
-    def build(self) -> Condition:
-        """Return the condition, unchecked against the fields: `ScoringModel` does that."""
-        if self.all_ is not None:
-            return All(conditions=tuple(part.build() for part in self.all_))
-        if self.any_ is not None:
-            return AnyOf(conditions=tuple(part.build() for part in self.any_))
-        if self.not_ is not None:
-            return Not(condition=self.not_.build())
-        return self._leaf(self.field or "")
-
-    def _leaf(self, field: str) -> Condition:
-        if self.is_ is not None:
-            return Is(field=field, value=self.is_)
-        if self.in_ is not None:
-            return In(field=field, values=self.in_)
-        if self.at_least is not None:
-            return AtLeast(field=field, value=self.at_least)
-        if self.within_days is not None:
-            return WithinDays(field=field, days=self.within_days)
-        if self.contains is not None:
-            values = (self.contains,) if isinstance(self.contains, str) else self.contains
-            return Contains(field=field, values=values)
-        return Known(field=field)
-
-
-class RuleFile(_File):
-    """Points in one factor while a condition holds."""
-
-    id: str = Field(min_length=1, max_length=MAX_WORDING_CHARS)
-    factor: Factor
-    points: int = Field(ge=-100, le=100)
-    says: str = Field(min_length=1, max_length=MAX_WORDING_CHARS)
-    when: ConditionFile
-    since: str | None = None
-    half_life_days: float | None = Field(default=None, gt=0, le=MAX_HALF_LIFE_DAYS)
-    window_days: float | None = Field(default=None, gt=0, le=MAX_HALF_LIFE_DAYS)
-    max_times: int = Field(default=1, ge=1, le=MAX_TIMES)
-
-    def build(self) -> Rule:
-        """Return the rule."""
-        return Rule(
-            id=self.id,
-            factor=self.factor,
-            points=self.points,
-            says=self.says,
-            when=self.when.build(),
-            since=self.since,
-            half_life_days=self.half_life_days,
-            window_days=self.window_days,
-            max_times=self.max_times,
-        )
-
-
-class ModelFile(_File):
-    """A scoring model as a person writes it."""
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")
-    text_cap: int = Field(default=60, ge=0, le=100)
-    caps: Mapping[Factor, Annotated[int, Field(ge=0, le=100)]] = Field(default_factory=dict)
-    tiers: Mapping[TierName, TierFile] = Field(default_factory=dict)
-    service_lines: Mapping[str, Mapping[TierName, Annotated[int, Field(ge=0, le=100)]]] = Field(
-        default_factory=dict
-    )
-    hours: HoursFile = Field(default_factory=HoursFile)
-    rules: tuple[RuleFile, ...] = Field(min_length=1)
-    _model: ScoringModel = PrivateAttr()
-
-    @model_validator(mode="after")
-    def _makes_a_model(self) -> Self:
-        """Build at once, so that whatever is wrong with the model is a validation error."""
-        tiers = dict(DEFAULT_TIERS)
-        tiers.update((name, tier.build()) for name, tier in self.tiers.items())
-        caps = dict(DEFAULT_CAPS)
-        caps.update((name, cap) for name, cap in self.caps.items())
-        try:
-            model = ScoringModel(
-                version=self.version,
-                rules=tuple(rule.build() for rule in self.rules),
-                caps=caps,
-                tiers=tiers,
-                service_lines={
-                    line: dict(low.items()) for line, low in self.service_lines.items()
-                },
-                hours=self.hours.build(),
-                text_cap=self.text_cap,
-            )
-        except ModelError as error:
-            raise ValueError("; ".join(error.problems)) from None
-        self._model = model
-        return self
+    file: ModelFile
+    content: Mapping[str, Any]
 
     @property
-    def version(self) -> str:
-        """The name and a short hash of the content: the same content has the same version."""
-        content = self.model_dump(mode="json", by_alias=True, exclude_none=True)
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return f"{self.name}-{hashlib.sha256(canonical.encode()).hexdigest()[:12]}"
-
-    def build(self) -> ScoringModel:
-        """Return the checked model."""
-        return self._model
+    def model(self) -> ScoringModel:
+        """The model."""
+        return self.file.build()
 
 
 @cache
-def packaged_model(name: str = "general") -> ScoringModel:
-    """Return the model of a pack that ships with the program.
+def packaged(name: str) -> LoadedModel:
+    """Return the pack `name` that ships with the program. Raises: ConfigError with its problems."""
+    packs = packaged_models()
+    if name not in packs:
+        message = f"no packaged model {name!r}{did_you_mean(name, packs)}"
+        raise ConfigError("model", [Problem(path="(name)", message=message)])
+    file = resources.files("config").joinpath("packs", f"{name}.toml")
+    return load_text(file.read_text(encoding="utf-8"), f"packs/{name}.toml", Path())
 
-    Raises:
-        FileNotFoundError: There is no such pack.
+
+def packaged_model(name: str = "general") -> ScoringModel:
+    """Return the model of a pack that ships with the program. Raises: ConfigError.
 
     >>> packaged_model().version.startswith("general-")
     True
     """
-    if not name.replace("_", "").isalnum():
-        raise FileNotFoundError("no such pack")
-    file = resources.files("config").joinpath("packs", f"{name}.toml")
-    content: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
-    return ModelFile.model_validate(content).build()
+    return packaged(name).model
 
 
 def packaged_models() -> list[str]:
     """Return the names of the packs that ship with the program."""
     packs = resources.files("config").joinpath("packs").iterdir()
     return sorted(file.name[:-5] for file in packs if file.name.endswith(".toml"))
+
+
+def load(name: str, base: Path, *, depth: int = 0) -> LoadedModel:
+    """Return a pack by name, or the model in the file at the path `name` below `base`.
+
+    Raises:
+        ConfigError: no such model, or it has problems (all of them listed).
+    """
+    if not name.endswith(".toml"):
+        return packaged(name)
+    path = base / name
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"cannot be read: {type(error).__name__}"
+        raise ConfigError(str(path), [Problem(path="(file)", message=message)]) from None
+    return load_text(text, str(path), path.parent, depth=depth)
+
+
+def load_text(text: str, source: str, base: Path, *, depth: int = 0) -> LoadedModel:
+    """Return the model in `text`, a TOML document. Raises: ConfigError with all its problems.
+
+    Args:
+        text: The document.
+        source: How errors name it.
+        base: The folder in which files it extends are looked up.
+        depth: How many files extend this one.
+    """
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(source, [Problem(path="(file)", message=f"not TOML: {error}")]) from None
+    merged, problems = _with_base(values, source, base, depth)
+    inherits = f"{values['extends']}: " if "extends" in values else ""
+    file, found = check(merged.values)
+    problems += [_own_place(problem, merged, inherits) for problem in found]
+    if file is None or problems:
+        raise ConfigError(source, problems)
+    return LoadedModel(file=file, content=merged.values)
+
+
+def _with_base(
+    values: dict[str, Any], source: str, folder: Path, depth: int
+) -> tuple[Extended, list[Problem]]:
+    name = values.get("extends")
+    if not isinstance(name, str):
+        remove = values.get("remove")
+        needless = [Problem(path="remove", message="has no meaning without 'extends'")]
+        return alone(values), needless if remove and name is None else []
+    if depth >= MAX_BASES:
+        message = f"models may extend each other {MAX_BASES} deep at most, and never in a circle"
+        raise ConfigError(source, [Problem(path="extends", message=message)])
+    try:
+        base = dict(load(name, folder, depth=depth + 1).content)
+    except ConfigError as error:
+        inner = [
+            Problem(path="extends" if p.path == "(name)" else f"extends ({error.source}): {p.path}",
+                    message=p.message)
+            for p in error.problems
+        ]  # fmt: skip
+        own = {key: value for key, value in values.items() if key != "extends"}
+        # What a rule leaves to the base is not missing.
+        found = [p for p in check(own)[1] if not p.message.startswith("missing")]
+        raise ConfigError(source, [*inner, *found]) from None
+    ids = rule_ids(base)
+    unknown = [
+        Problem(
+            path=f"remove[{place}]",
+            message=f"{name!r} has no such rule, found '{rule}'{did_you_mean(rule, ids)}",
+        )
+        for place, rule in unknown_removals(base, values)
+    ]
+    return extended(base, values), unknown
+
+
+def check(values: Mapping[str, Any]) -> tuple[ModelFile | None, list[Problem]]:
+    """Return the checked file, or None with every problem.
+
+    What is wrong with a part hides nothing about the rest: the broken parts are set aside and the
+    others are checked together once more.
+    """
+    kept = {
+        key: list(value) if isinstance(value, list) else value for key, value in values.items()
+    }
+    places = {
+        key: list(range(len(value))) for key, value in kept.items() if isinstance(value, list)
+    }
+    found: dict[str, Problem] = {}
+    set_aside: set[str] = set()
+    removed: set[str] = set()  # keys of list items, by path: their absence is no problem
+    file = None
+    for _ in range(6):
+        try:
+            file = ModelFile.model_validate(kept)
+        except ValidationError as error:
+            for problem in problems_of(error, ModelFile):
+                told = _moved(problem, places)
+                if any(told.path == gone or told.path.startswith(gone + ".") for gone in removed):
+                    continue
+                if not _is_consequence(told, set_aside, has_rules=bool(values.get("rules"))):
+                    found.setdefault(told.path, told)
+            locs = [detail["loc"] for detail in error.errors(include_url=False) if detail["loc"]]
+            if not locs:
+                break
+            removed |= {
+                f"{loc[0]}[{places[str(loc[0])][loc[1]]}].{loc[2]}"
+                for loc in locs
+                if len(loc) > 2 and isinstance(loc[1], int) and str(loc[0]) in places
+            }
+            set_aside |= _set_aside(kept, places, locs)
+            if "rules" in kept and not kept["rules"]:
+                break
+        else:
+            break
+    return (None if found else file), list(found.values())
+
+
+def _set_aside(
+    kept: dict[str, Any], places: dict[str, list[int]], locs: list[tuple[int | str, ...]]
+) -> set[str]:
+    """Take the parts at `locs` out of `kept`; return their tables' names."""
+    for loc in sorted(locs, key=lambda loc: loc[1] if len(loc) > 1 and isinstance(loc[1], int) else 0, reverse=True):  # fmt: skip
+        key = str(loc[0])
+        part = kept.get(key)
+        if len(loc) > 1 and isinstance(part, list) and isinstance(loc[1], int):
+            item = part[loc[1]] if loc[1] < len(part) else None
+            if isinstance(item, dict) and len(loc) > 2 and loc[2] in item:
+                part[loc[1]] = {name: value for name, value in item.items() if name != loc[2]}
+            elif item is not None:
+                del part[loc[1]], places[key][loc[1]]
+        elif len(loc) > 1 and isinstance(part, dict):
+            kept[key] = {name: value for name, value in part.items() if name != loc[1]}
+        elif key == "name":
+            kept["name"] = "model"
+        else:
+            kept.pop(key, None)
+    return {str(loc[0]) for loc in locs}
+
+
+def _is_consequence(problem: Problem, set_aside: set[str], *, has_rules: bool) -> bool:
+    """Return whether `problem` may only be there because parts were set aside."""
+    top = problem.path.split(".")[0].split("[")[0]
+    if problem.path == "rules" and has_rules:
+        return True
+    if "rules" in set_aside and top == "groups":
+        return True
+    if "groups" in set_aside and problem.path.endswith(".group"):
+        return True
+    return bool({"tiers", "service_lines"} & set_aside) and top in {"tiers", "service_lines"}
+
+
+def _moved(problem: Problem, places: dict[str, list[int]]) -> Problem:
+    """Return `problem` with the place its list item had before others were set aside."""
+    key, index, rest = _item(problem.path)
+    if index is None or key not in places or index >= len(places[key]):
+        return problem
+    return Problem(path=f"{key}[{places[key][index]}]{rest}", message=problem.message)
+
+
+def _own_place(problem: Problem, merged: Extended, base: str) -> Problem:
+    """Return `problem` with the place in the file itself, or in the base it comes from."""
+    key, index, rest = _item(problem.path)
+    places = merged.places.get(key, [])
+    if index is None or index >= len(places):
+        return problem
+    own = places[index]
+    path = f"{base}{problem.path}" if own is None else f"{key}[{own}]{rest}"
+    return Problem(path=path, message=problem.message)
+
+
+def _item(path: str) -> tuple[str, int | None, str]:
+    key, bracket, rest = path.partition("[")
+    number, closing, tail = rest.partition("]")
+    is_item = bracket and closing and number.isdecimal() and "." not in key
+    return (key, int(number), tail) if is_item else (path, None, "")

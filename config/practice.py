@@ -226,6 +226,8 @@ class About(_Table):
 
     name: str = Field(min_length=1, max_length=100)
     model: str = "general"  #: A packaged model's name, or the path of a model file.
+    #: Service line -> the model that scores its leads, where it is another one.
+    models: dict[str, str] = {}
 
 
 class Network(_Table):
@@ -259,7 +261,10 @@ class Practice(_Table):
         return {**DEFAULT_OUTPUTS[account.crm], **account.outputs}
 
     def own(self, model: ScoringModel) -> ScoringModel:
-        """Return `model` with this practice's tiers and hours."""
+        """Return `model`, and those of its service lines, with this practice's tiers and hours."""
         return dataclasses.replace(
-            model, tiers=self.tiers.over(model.tiers), hours=self.hours.build()
+            model,
+            tiers=self.tiers.over(model.tiers),
+            hours=self.hours.build(),
+            lines={line: self.own(other) for line, other in model.lines.items()},
         )

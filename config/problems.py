@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from config.patterns import IN_WORDS
+from config.traits import trait_in
+from scoring.errors import ModelProblem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +46,36 @@ def problems_of(error: ValidationError, model: type[BaseModel], prefix: str = ""
     found: dict[str, Problem] = {}
     for detail in error.errors(include_url=False):
         path = prefix + _path(detail["loc"])
+        if detail["type"] == _SCORING:
+            for inner in detail["ctx"]["problems"]:
+                told = told_problem(inner.within(path) if path else inner)
+                found.setdefault(told.path, told)
+            continue
         problem = Problem(path=path or "(file)", message=_message(detail, model))
         found.setdefault(path, problem)
     return list(found.values())
+
+
+def scoring_error(problems: Sequence[ModelProblem]) -> PydanticCustomError:
+    """Return the error by which a pydantic validator hands on what the engine refuses."""
+    text = "; ".join(map(str, problems)).replace("{", "(").replace("}", ")")
+    return PydanticCustomError(_SCORING, text, {"problems": list(problems)})
+
+
+def told_problem(problem: ModelProblem) -> Problem:
+    """Return the engine's `problem` as one for an admin, with the nearest allowed word."""
+    trait = trait_in(problem.found or "") if problem.path.endswith((".field", ".by")) else None
+    if trait is not None:
+        message = f"'{problem.found}' is a protected trait ({trait}): never an input of a score"
+        return Problem(path=problem.path, message=message)
+    near = "" if problem.found is None else did_you_mean(problem.found, problem.allowed)
+    return Problem(path=problem.path or "(file)", message=problem.message + near)
+
+
+#: The type of a pydantic error that carries the engine's own problems.
+_SCORING = "scoring_model"
+#: More choices than these are no help.
+_MOST_TOLD = 60
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
@@ -63,7 +92,7 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     near = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
     if near:
         return f"; did you mean '{near[0]}'?"
-    return f"; allowed: {', '.join(choices)}" if choices else ""
+    return f"; allowed: {', '.join(choices)}" if 0 < len(choices) <= _MOST_TOLD else ""
 
 
 def _path(loc: Sequence[int | str]) -> str:

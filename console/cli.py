@@ -118,16 +118,64 @@ def simulate(*, crm: str, port: int, leads: int, seed: int, speedup: float) -> N
     metavar="ISO8601",
     help="The time to score at, as in 2026-11-23T08:01:00-05:00; else the present.",
 )
-def score(file: Any, model_file: Path | None, now: str | None) -> None:
+@click.option(
+    "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes."
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also draw scores and tiers: a .png or .svg file.",
+)
+def score(
+    file: Any, model_file: Path | None, now: str | None, jobs: int, plot: Path | None
+) -> None:
     """Score JSON lines: one lead a line in, one score a line out. No database, no CRM."""
     from console.scoring import run_score
 
-    at = None
-    if now is not None:
-        try:
-            at = datetime.fromisoformat(now)
-        except ValueError:
-            raise click.BadParameter("must be ISO 8601", param_hint="--now") from None
-        if at.tzinfo is None:
-            raise click.BadParameter("needs an offset, as in +00:00 or Z", param_hint="--now")
-    sys.exit(run_score(file, model_file=model_file, now=at))
+    sys.exit(run_score(file, model_file=model_file, now=_instant(now), jobs=jobs, plot=plot))
+
+
+@main.command("check-model")
+@click.argument("file", type=str)
+@click.option("--json", "as_json", is_flag=True, help="Print the problems as JSON.")
+def check_model(file: str, *, as_json: bool) -> None:
+    """Check a model file, or a packaged model by name, and its cases."""
+    from console.models import run_check
+
+    sys.exit(run_check(file, as_json=as_json))
+
+
+@main.command()
+@click.argument("old", type=str)
+@click.argument("new", type=str)
+@click.option(
+    "--leads", "leads", type=click.File("rb"), required=True, help="JSON lines to score."
+)
+@click.option("--now", type=str, default=None, metavar="ISO8601", help="The time to score at.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def diff(old: str, new: str, leads: Any, now: str | None, *, as_json: bool) -> None:
+    """Show which leads change tier between two models, and why."""
+    from console.diff import run_diff
+
+    sys.exit(run_diff(old, new, leads, now=_instant(now), as_json=as_json))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the register as JSON.")
+def inputs(*, as_json: bool) -> None:
+    """Print the input register: every field scoring reads, from where, and by which rules."""
+    from console.inputs import run_inputs
+
+    sys.exit(run_inputs(as_json=as_json))
+
+
+def _instant(now: str | None) -> datetime | None:
+    if now is None:
+        return None
+    try:
+        at = datetime.fromisoformat(now)
+    except ValueError:
+        raise click.BadParameter("must be ISO 8601", param_hint="--now") from None
+    if at.tzinfo is None:
+        raise click.BadParameter("needs an offset, as in +00:00 or Z", param_hint="--now")
+    return at

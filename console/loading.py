@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from config.load import (
     AccountSecrets,
     environment,
-    load_model,
+    load_models,
     load_practice,
     load_secrets,
     load_settings,
@@ -56,7 +56,7 @@ def load_configuration() -> Configuration:
     except ConfigError as error:
         errors.append(error)
     try:
-        model = load_model(practice.practice.model, settings.practice_file.parent)
+        model = load_models(practice, settings.practice_file.parent)
     except ConfigError as error:
         errors.append(error)
     if errors or model is None:

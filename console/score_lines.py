@@ -4,11 +4,12 @@ import json
 import math
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, Final, Never
+from typing import Any, Final, NamedTuple, Never
 
+from console.answer import AnswerWriter
 from scoring.engine import score
 from scoring.errors import FieldError
-from scoring.lead import Lead, read_activity, read_field, read_instant
+from scoring.lead import READERS, Lead, read_activity, read_instant
 from scoring.model import ScoringModel
 
 MAX_LINE_BYTES: Final = 4_000_000
@@ -24,49 +25,67 @@ class LineError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+        self.id: str | int | None = None  #: Of the line, where it can be read.
 
 
-def score_lines(
-    lines: Iterable[bytes],
-    write: Callable[[str], object],
-    *,
-    model: ScoringModel,
-    now: datetime,
-) -> int:
-    """Write one JSON line, with its line end, for each of `lines`; return how many were bad.
+class Scored(NamedTuple):
+    """One line of output, and what of it is counted."""
 
-    A bad line gives `{"id", "error": {"code", "message"}}`, with a null id where it has none that
-    can be read; the others are scored all the same. Lines are not kept: memory stays constant.
-    """
-    bad = 0
-    for line in lines:
-        record: dict[str, object] = {}
-        answer: dict[str, Any]
+    line: str
+    score: int | None
+    tier: str  #: Empty for a bad line.
+
+
+class LineReader:
+    """Reads leads from lines of JSON, strictly."""
+
+    def __init__(self) -> None:
+        # Made once: `json.loads` with hooks makes a decoder for every line.
+        self._decode = json.JSONDecoder(
+            object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite
+        ).raw_decode
+
+    def __call__(self, line: bytes) -> tuple[str | int, Lead]:
+        """Return id and lead. Raises: LineError, which shows no value but the id."""
+        record = _read(line, self._decode)
         try:
-            record = _read(line)
-            answer = {"id": _id(record), **score(_lead(record), model, now).to_json()}
+            return _id(record), _lead(record)
         except LineError as error:
-            bad += 1
-            answer = {
-                "id": _id_or_none(record),
-                "error": {"code": error.code, "message": str(error)},
-            }
-        write(json.dumps(answer, allow_nan=False) + "\n")
-    return bad
+            error.id = _id_or_none(record)
+            raise
 
 
-def _read(line: bytes) -> dict[str, object]:
+class LineScorer:
+    """Turns lines of JSON into lines of JSON, under one model at one instant."""
+
+    def __init__(self, model: ScoringModel, now: datetime) -> None:
+        self._model = model
+        self._now = now
+        self._reader = LineReader()
+        self._answer = AnswerWriter().write
+
+    def __call__(self, line: bytes) -> Scored:
+        """Return the scored line, with its line end.
+
+        A bad line gives `{"id", "error": {"code", "message"}}`, with a null id where it has none
+        that can be read.
+        """
+        try:
+            lead_id, lead = self._reader(line)
+        except LineError as error:
+            answer = {"id": error.id, "error": {"code": error.code, "message": str(error)}}
+            return Scored(json.dumps(answer) + "\n", None, "")
+        found = score(lead, self._model, self._now)
+        return Scored(self._answer(lead_id, found) + "\n", found.score, found.tier)
+
+
+def _read(line: bytes, decode: Callable[[str], tuple[Any, int]]) -> dict[str, object]:
     """Return the JSON object of `line`, read strictly: RFC 8259 and no key twice."""
     if len(line) > MAX_LINE_BYTES:
         raise LineError("too_long", f"the line has more than {MAX_LINE_BYTES} bytes")
     try:
-        text = line.decode("utf-8")
-        record = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
-        )
+        text = line.strip(b" \t\r\n").decode("utf-8")
+        record, end = decode(text)
         if "\\u" in text:
             # Only an escape can name half a character; what cannot be encoded has one.
             json.dumps(record, ensure_ascii=False).encode("utf-8")
@@ -80,6 +99,8 @@ def _read(line: bytes) -> dict[str, object]:
         raise LineError("invalid_json", "nested too deep") from None
     except ValueError:
         raise LineError("invalid_json", "not a JSON value on one line") from None
+    if end != len(text):
+        raise LineError("invalid_json", "not a JSON value on one line")
     if not isinstance(record, dict):
         raise LineError("invalid_line", "must be a JSON object")
     return record
@@ -132,23 +153,32 @@ def _lead(record: dict[str, object]) -> Lead:
     if fields is not None and not isinstance(fields, dict):
         raise LineError("invalid_field", "fields: must be an object")
     try:
+        readers = READERS
+        read = {
+            name: readers[name](value)
+            for name, value in (fields or {}).items()
+            if value is not None
+        }
+        activities = record.get("activities")
         return Lead(
             text=text or "",
-            fields={
-                name: read_field(name, value)
-                for name, value in (fields or {}).items()
-                if value is not None
-            },
-            activities=tuple(_activities(record.get("activities"))),
+            fields=read,
+            activities=tuple(_activities(activities)) if activities else _none(activities),
             created_at=None if created_at is None else read_instant("created_at", created_at),
         )
     except FieldError as error:
         raise LineError("invalid_field", str(error)) from None
+    except KeyError:
+        raise LineError("invalid_field", "fields: unknown field") from None
+
+
+def _none(found: object) -> tuple[Any, ...]:
+    if found is None or found == []:
+        return ()
+    raise LineError("invalid_activity", f"activities: must be a list of at most {MAX_ACTIVITIES}")
 
 
 def _activities(found: object) -> Iterable[Any]:
-    if found is None:
-        return
     if not isinstance(found, list) or len(found) > MAX_ACTIVITIES:
         raise LineError(
             "invalid_activity", f"activities: must be a list of at most {MAX_ACTIVITIES}"

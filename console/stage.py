@@ -11,8 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from config.load import load_secrets, parse_practice
-from config.models import packaged_model
+from config.load import load_models, load_secrets, parse_practice
 from config.practice import Practice
 from config.settings import Settings
 from integrations.simulator.hubspot import HubSpotSettings, HubSpotSimulator
@@ -208,7 +207,7 @@ def _service(
         settings=settings,
         practice=practice,
         secrets=load_secrets(practice, env),
-        model=packaged_model(practice.practice.model),
+        model=load_models(practice, Path()),
         keys=master_keys(settings),
     )
 

@@ -1,15 +1,15 @@
-"""The condition language of rules: what it can say, whether it fits the fields and holds.
+"""The condition language of rules: what it can say, and whether it fits the fields.
 
-What is not known makes a condition false; `Not` makes it true.
+What is not known makes a condition false; `Not` makes it true. `scoring/compile.py` says what each
+condition means, as code.
 """
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
-from scoring.facts import Facts
+from scoring.errors import ModelProblem
 from scoring.labels import ACTIVITY_KINDS, INQUIRY_TYPES, INSURANCES, PROCEDURES, URGENCIES
 from scoring.lead import FIELDS, FieldKind, FieldValue
 
@@ -35,10 +35,6 @@ class Is:
     field: str
     value: FieldValue
 
-    def holds(self, facts: Facts, _: datetime) -> bool:
-        """Return whether this is true of `facts`."""
-        return facts.value(self.field) == self.value
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class In:
@@ -46,10 +42,6 @@ class In:
 
     field: str
     values: tuple[str, ...]
-
-    def holds(self, facts: Facts, _: datetime) -> bool:
-        """Return whether this is true of `facts`."""
-        return facts.value(self.field) in self.values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +51,13 @@ class AtLeast:
     field: str
     value: float
 
-    def holds(self, facts: Facts, _: datetime) -> bool:
-        """Return whether this is true of `facts`."""
-        number = facts.number(self.field)
-        return number is not None and number >= self.value
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtMost:
+    """The number, or the count of an activity, is known and at most this."""
+
+    field: str
+    value: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +67,6 @@ class WithinDays:
     field: str
     days: float
 
-    def holds(self, facts: Facts, now: datetime) -> bool:
-        """Return whether this is true of `facts` at `now`."""
-        at = facts.instant(self.field)
-        return at is not None and now < at + timedelta(days=self.days)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contains:
@@ -85,20 +75,12 @@ class Contains:
     field: str
     values: tuple[str, ...]
 
-    def holds(self, facts: Facts, _: datetime) -> bool:
-        """Return whether this is true of `facts`."""
-        return _contains(facts.value(self.field), self.values)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """The field has a value; a signal of `unknown` or `none` is not known."""
+    """The field has a value; `unknown`, `none` and empty ones are not known."""
 
     field: str
-
-    def holds(self, facts: Facts, _: datetime) -> bool:
-        """Return whether this is true of `facts`."""
-        return facts.is_known(self.field)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,20 +89,12 @@ class All:
 
     conditions: tuple["Condition", ...]
 
-    def holds(self, facts: Facts, now: datetime) -> bool:
-        """Return whether this is true of `facts` at `now`."""
-        return all(part.holds(facts, now) for part in self.conditions)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Any:
     """At least one condition holds."""
 
     conditions: tuple["Condition", ...]
-
-    def holds(self, facts: Facts, now: datetime) -> bool:
-        """Return whether this is true of `facts` at `now`."""
-        return any(part.holds(facts, now) for part in self.conditions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,13 +103,29 @@ class Not:
 
     condition: "Condition"
 
-    def holds(self, facts: Facts, now: datetime) -> bool:
-        """Return whether this is true of `facts` at `now`."""
-        return not self.condition.holds(facts, now)
 
-
-Leaf: TypeAlias = Is | In | AtLeast | WithinDays | Contains | Known
+Leaf: TypeAlias = Is | In | AtLeast | AtMost | WithinDays | Contains | Known
 Condition: TypeAlias = Leaf | All | Any | Not
+
+#: The operators as a model file writes them.
+OPERATORS: Final[Mapping[type, str]] = {
+    Is: "is",
+    In: "in",
+    AtLeast: "at_least",
+    AtMost: "at_most",
+    WithinDays: "within_days",
+    Contains: "contains",
+    Known: "known",
+}
+_FITS: Final[Mapping[type, tuple[str, ...]]] = {
+    Is: ("choice", "text", "flag", "number"),
+    In: ("choice", "text"),
+    AtLeast: ("number", "activity"),
+    AtMost: ("number", "activity"),
+    WithinDays: ("instant", "activity"),
+    Contains: ("choices", "text"),
+    Known: ("choice", "choices", "text", "flag", "number", "instant", "activity"),
+}
 
 
 def leaves(condition: Condition) -> Iterator[Leaf]:
@@ -150,77 +140,77 @@ def leaves(condition: Condition) -> Iterator[Leaf]:
             yield condition
 
 
-def problems_of(condition: Condition, *, depth: int = 1) -> list[str]:
+def is_timed(condition: Condition) -> bool:
+    """Return whether `condition` may turn by itself, as time goes.
+
+    >>> is_timed(Not(condition=WithinDays(field="booked_at", days=3))), is_timed(Known(field="source"))
+    (True, False)
+    """
+    return any(isinstance(leaf, WithinDays) for leaf in leaves(condition))
+
+
+def problems_of(condition: Condition, path: str = "when", *, depth: int = 1) -> list[ModelProblem]:
     """Return what is wrong with `condition`: unknown fields, values that cannot be, depth."""
     if depth > MAX_DEPTH:
-        return [f"conditions may be nested {MAX_DEPTH} deep at most"]
+        return [ModelProblem(path, f"conditions may be nested {MAX_DEPTH} deep at most")]
     match condition:
         case All() | Any():
+            word = "all" if isinstance(condition, All) else "any"
             if not condition.conditions:
-                return ["all and any need at least one condition"]
+                return [ModelProblem(path, f"'{word}' needs at least one condition")]
             return [
                 problem
-                for part in condition.conditions
-                for problem in problems_of(part, depth=depth + 1)
+                for index, part in enumerate(condition.conditions)
+                for problem in problems_of(part, f"{path}.{word}[{index}]", depth=depth + 1)
             ]
         case Not():
-            return problems_of(condition.condition, depth=depth + 1)
+            return problems_of(condition.condition, f"{path}.not", depth=depth + 1)
         case _:
-            return _problems_of_leaf(condition)
+            return _problems_of_leaf(condition, path)
 
 
-def _contains(value: FieldValue | None, wanted: tuple[str, ...]) -> bool:
-    if isinstance(value, tuple):
-        return any(item in value for item in wanted)
-    if isinstance(value, str):
-        folded = value.casefold()
-        return any(item.casefold() in folded for item in wanted)
-    return False
+def problem_of_name(name: str, path: str) -> ModelProblem | None:
+    """Return the problem of a name that no condition may read, or None."""
+    if name in READABLE:
+        return None
+    return ModelProblem(path, f"no such field, found '{name}'", name, tuple(READABLE))
 
 
-_FITS: Final[Mapping[type, tuple[str, ...]]] = {
-    Is: ("choice", "text", "flag", "number"),
-    In: ("choice", "text"),
-    AtLeast: ("number", "activity"),
-    WithinDays: ("instant", "activity"),
-    Contains: ("choices", "text"),
-    Known: ("choice", "choices", "text", "flag", "number", "instant", "activity"),
-}
-_IN_WORDS: Final[Mapping[type, str]] = {
-    Is: "is",
-    In: "in",
-    AtLeast: "at_least",
-    WithinDays: "within_days",
-    Contains: "contains",
-    Known: "known",
-}
-
-
-def _problems_of_leaf(leaf: Leaf) -> list[str]:  # noqa: PLR0911  # one answer a kind of leaf
-    kind = READABLE.get(leaf.field)
-    if kind is None:
-        return [f"unknown field '{leaf.field}'"]
+def _problems_of_leaf(leaf: Leaf, path: str) -> list[ModelProblem]:  # noqa: PLR0911  # one answer a kind of leaf
+    unknown = problem_of_name(leaf.field, f"{path}.field")
+    if unknown is not None:
+        return [unknown]
+    kind = READABLE[leaf.field]
+    operator = OPERATORS[type(leaf)]
     if kind.name not in _FITS[type(leaf)]:
-        return [f"'{_IN_WORDS[type(leaf)]}' does not fit '{leaf.field}', which is {kind.name}"]
+        fitting = tuple(OPERATORS[each] for each, kinds in _FITS.items() if kind.name in kinds)
+        rule = f"does not fit '{leaf.field}', which is {kind.name}; fitting: {', '.join(fitting)}"
+        return [ModelProblem(f"{path}.{operator}", rule)]
+    path = f"{path}.{operator}"
     match leaf:
         case Is():
-            return _problems_of_value(leaf, kind)
+            return _problems_of_value(leaf, kind, path)
         case In() | Contains():
             if not leaf.values:
-                return [f"'{leaf.field}': needs at least one value"]
-            strange = [
-                value for value in leaf.values if kind.allowed and value not in kind.allowed
-            ]
-            return [f"'{leaf.field}' is never '{value}'" for value in strange]
-        case AtLeast() if not math.isfinite(leaf.value):
-            return [f"'{leaf.field}': at_least must be a finite number"]
+                return [ModelProblem(path, "needs at least one value")]
+            if "" in leaf.values:
+                return [ModelProblem(path, "a value may not be empty")]
+            strange = [each for each in leaf.values if kind.allowed and each not in kind.allowed]
+            return [never(leaf.field, value, kind, path) for value in strange]
+        case AtLeast() | AtMost() if not math.isfinite(leaf.value):
+            return [ModelProblem(path, "must be a finite number")]
         case WithinDays() if not 0 < leaf.days <= MAX_DAYS:
-            return [f"'{leaf.field}': within_days must be above 0 and at most {MAX_DAYS:g}"]
+            return [ModelProblem(path, f"must be above 0 and at most {MAX_DAYS:g}")]
         case _:
             return []
 
 
-def _problems_of_value(leaf: Is, kind: FieldKind) -> list[str]:
+def never(name: str, value: object, kind: FieldKind, path: str) -> ModelProblem:
+    """Return the problem of a value that the field never has."""
+    return ModelProblem(path, f"'{name}' is never '{value}'", str(value), kind.allowed)
+
+
+def _problems_of_value(leaf: Is, kind: FieldKind, path: str) -> list[ModelProblem]:
     wanted: dict[str, type | tuple[type, ...]] = {
         "choice": str,
         "text": str,
@@ -229,7 +219,7 @@ def _problems_of_value(leaf: Is, kind: FieldKind) -> list[str]:
     }
     is_flag = isinstance(leaf.value, bool)
     if not isinstance(leaf.value, wanted[kind.name]) or is_flag != (kind.name == "flag"):
-        return [f"'{leaf.field}' is {kind.name}: the value has another type"]
+        return [ModelProblem(path, f"'{leaf.field}' is {kind.name}: the value has another type")]
     if kind.allowed and leaf.value not in kind.allowed:
-        return [f"'{leaf.field}' is never '{leaf.value}'"]
+        return [never(leaf.field, leaf.value, kind, path)]
     return []

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from scoring.facts import Facts
+from scoring.labels import ROUTES
 from scoring.lead import Lead
-from scoring.result import Reason
+from scoring.result import Reason, Signals
 from scoring.text.emergency import emergency_in
 from scoring.text.normalise import Words
 from scoring.text.reading import read_route
@@ -23,14 +23,10 @@ _ROUTES: Final[Mapping[str, str]] = {
     "job_or_vendor": "office_manager",
     "spam": "none",
 }
-_ROUTE_IN_WORDS: Final[Mapping[str, str]] = {
-    "clinical_staff": "Existing patient with a clinical matter: for clinical staff",
-    "front_office": "Existing patient with an office matter: for the front office",
-    "billing": "Billing matter: for the billing office",
-    "refill": "Prescription matter: for clinical staff",
-    "office_manager": "Job or vendor message: for the office manager",
-    "none": "Junk message: no one needs to answer",
-}
+
+
+#: The inquiry types of what is no lead.
+NOT_LEADS: Final = frozenset(_ROUTES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +51,13 @@ def clinical_reason() -> Reason:
     )
 
 
-def not_a_lead(lead: Lead, facts: Facts) -> Barred | None:
+def not_a_lead(lead: Lead, signals: Signals) -> Barred | None:
     """Return the route of a message that is no lead, or None where it is one."""
-    inquiry_type = facts.signals.inquiry_type
+    inquiry_type = signals.inquiry_type
     if inquiry_type not in _ROUTES:
         return None
     route = _ROUTES[inquiry_type]
     if inquiry_type.startswith("existing_patient"):
         route = read_route(lead.text) or route
-    reason = Reason(code=f"not_a_lead.{route}", points=0, text=_ROUTE_IN_WORDS[route])
+    reason = Reason(code=f"not_a_lead.{route}", points=0, text=ROUTES[route])
     return Barred(tier="not_a_lead", reason=reason)

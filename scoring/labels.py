@@ -1,5 +1,7 @@
 """The closed sets of words the engine speaks: factors, tiers, label values of the signals."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 #: The five factors, in the order in which they are shown.
@@ -104,4 +106,16 @@ ACTIVITY_KINDS: Final = (
     "chat",
     "sms",
     "note",
+)
+
+#: Who answers what is no lead, and how the reason says so.
+ROUTES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "clinical_staff": "Existing patient with a clinical matter: for clinical staff",
+        "front_office": "Existing patient with an office matter: for the front office",
+        "billing": "Billing matter: for the billing office",
+        "refill": "Prescription matter: for clinical staff",
+        "office_manager": "Job or vendor message: for the office manager",
+        "none": "Junk message: no one needs to answer",
+    }
 )

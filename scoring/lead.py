@@ -1,7 +1,7 @@
 """What is scored: a lead in canonical field names, and the activities around it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -24,6 +24,7 @@ FieldValue: TypeAlias = str | float | int | bool | datetime | tuple[str, ...]
 FIRST_YEAR: Final = 1900
 LAST_YEAR: Final = 2200
 MAX_TEXT_FIELD_CHARS: Final = 500
+_INSTANT_REMEDY: Final = "must be an ISO 8601 instant with an offset, such as 2026-03-01T09:00:00Z"
 MAX_LIST_ITEMS: Final = 100
 MAX_COUNT: Final = 1_000_000
 
@@ -116,20 +117,10 @@ def read_field(name: str, value: object) -> FieldValue:
         ...
     scoring.errors.FieldError: override_score: must be a number from 0 to 100
     """
-    kind = FIELDS.get(name)
-    if kind is None:
+    reader = READERS.get(name)
+    if reader is None:
         raise FieldError("unknown field")
-    match kind.name:
-        case "flag":
-            return _read_flag(name, value)
-        case "number":
-            return _read_number(name, kind, value)
-        case "instant":
-            return read_instant(name, value)
-        case "choices":
-            return _read_choices(name, kind, value)
-        case _:
-            return _read_text(name, kind, value)
+    return reader(value)
 
 
 def read_instant(name: str, value: object) -> datetime:
@@ -141,17 +132,16 @@ def read_instant(name: str, value: object) -> datetime:
     >>> read_instant("created_at", "2026-03-01T09:00:00+01:00")
     datetime.datetime(2026, 3, 1, 8, 0, tzinfo=datetime.timezone.utc)
     """
-    remedy = f"{name}: must be an ISO 8601 instant with an offset, such as 2026-03-01T09:00:00Z"
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            raise FieldError(remedy) from None
+            raise FieldError(f"{name}: {_INSTANT_REMEDY}") from None
     if not isinstance(value, datetime) or value.tzinfo is None:
-        raise FieldError(remedy)
+        raise FieldError(f"{name}: {_INSTANT_REMEDY}")
     if not FIRST_YEAR <= value.year <= LAST_YEAR:
         raise FieldError(f"{name}: must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
-    return value.astimezone(UTC)
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 
 def read_activity(kind: object, at: object, count: object = 1) -> Activity:
@@ -167,34 +157,89 @@ def read_activity(kind: object, at: object, count: object = 1) -> Activity:
     return Activity(kind=kind, at=read_instant("activities.at", at), count=count)
 
 
-def _read_flag(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise FieldError(f"{name}: must be true or false")
-    return value
+def _choice(name: str, kind: FieldKind) -> Callable[[object], FieldValue]:
+    # One object for each label: comparing it later is comparing addresses.
+    allowed: dict[object, str] = {label: label for label in kind.allowed}
+
+    def read(value: object) -> FieldValue:
+        if isinstance(value, str) and value in allowed:
+            return allowed[value]
+        raise FieldError(f"{name}: must be one of " + ", ".join(kind.allowed))
+
+    return read
 
 
-def _read_number(name: str, kind: FieldKind, value: object) -> float | int:
+def _choices(name: str, kind: FieldKind) -> Callable[[object], FieldValue]:
+    read_one = _choice(name, kind)
+
+    def read(value: object) -> FieldValue:
+        if not isinstance(value, list | tuple) or len(value) > MAX_LIST_ITEMS:
+            raise FieldError(f"{name}: must be a list of at most {MAX_LIST_ITEMS} values")
+        return tuple(dict.fromkeys(str(read_one(item)) for item in value))
+
+    return read
+
+
+def _text(name: str, _: FieldKind) -> Callable[[object], FieldValue]:
+    def read(value: object) -> FieldValue:
+        if not isinstance(value, str):
+            raise FieldError(f"{name}: must be text")
+        if len(value) > MAX_TEXT_FIELD_CHARS:
+            raise FieldError(f"{name}: must have at most {MAX_TEXT_FIELD_CHARS} characters")
+        return value
+
+    return read
+
+
+def _flag(name: str, _: FieldKind) -> Callable[[object], FieldValue]:
+    def read(value: object) -> FieldValue:
+        if not isinstance(value, bool):
+            raise FieldError(f"{name}: must be true or false")
+        return value
+
+    return read
+
+
+def _number(name: str, kind: FieldKind) -> Callable[[object], FieldValue]:
     lowest = -math.inf if kind.lowest is None else kind.lowest
     highest = math.inf if kind.highest is None else kind.highest
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if is_number and math.isfinite(value) and lowest <= value <= highest:  # type: ignore[arg-type,operator]  # is_number has checked it
-        return value  # type: ignore[return-value]  # is_number has checked it
     bounds = f" from {lowest:g}" if kind.lowest is not None else ""
     bounds += f" to {highest:g}" if kind.highest is not None else ""
-    raise FieldError(f"{name}: must be a number{bounds}")
+
+    def read(value: object) -> FieldValue:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise FieldError(f"{name}: must be a number{bounds}")
+        if not (lowest <= value <= highest and math.isfinite(value)):
+            raise FieldError(f"{name}: must be a number{bounds}")
+        return value
+
+    return read
 
 
-def _read_choices(name: str, kind: FieldKind, value: object) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or len(value) > MAX_LIST_ITEMS:
-        raise FieldError(f"{name}: must be a list of at most {MAX_LIST_ITEMS} values")
-    return tuple(dict.fromkeys(_read_text(name, kind, item) for item in value))
+def _instant(name: str, _: FieldKind) -> Callable[[object], FieldValue]:
+    parse = datetime.fromisoformat
+
+    def read(value: object) -> FieldValue:
+        # The usual form first; whatever is unusual about it, `read_instant` judges.
+        if isinstance(value, str):
+            try:
+                at = parse(value)
+            except ValueError:
+                return read_instant(name, value)
+            if at.tzinfo is UTC and FIRST_YEAR <= at.year <= LAST_YEAR:
+                return at
+        return read_instant(name, value)
+
+    return read
 
 
-def _read_text(name: str, kind: FieldKind, value: object) -> str:
-    if not isinstance(value, str):
-        raise FieldError(f"{name}: must be text")
-    if kind.allowed and value not in kind.allowed:
-        raise FieldError(f"{name}: must be one of " + ", ".join(kind.allowed))
-    if len(value) > MAX_TEXT_FIELD_CHARS:
-        raise FieldError(f"{name}: must have at most {MAX_TEXT_FIELD_CHARS} characters")
-    return value
+_MAKERS: Final = {
+    "choice": _choice,
+    "choices": _choices,
+    "text": _text,
+    "flag": _flag,
+    "number": _number,
+    "instant": _instant,
+}
+#: By field: the function from an untrusted value to the field's own; raises FieldError.
+READERS: Final = {name: _MAKERS[kind.name](name, kind) for name, kind in FIELDS.items()}

@@ -1,101 +1,26 @@
-"""The scoring model: rules, caps, tiers and hours, checked when built."""
+"""The scoring model: rules, caps, tiers, routes and hours, checked when built."""
 
-import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
-from scoring.conditions import (
-    READABLE,
-    All,
-    Any,
-    AtLeast,
-    Condition,
-    Contains,
-    In,
-    Is,
-    Known,
-    Leaf,
-    Not,
-    WithinDays,
-    leaves,
-    problems_of,
-)
-from scoring.decay import decay_steps
-from scoring.errors import ModelError
-from scoring.hours import BusinessHours, Span
-from scoring.labels import FACTORS, SCORED_TIERS
-
-__all__ = [
-    "All",
-    "Any",
-    "AtLeast",
-    "BusinessHours",
-    "Condition",
-    "Contains",
-    "In",
-    "Is",
-    "Known",
-    "Leaf",
-    "Not",
-    "Rule",
-    "ScoringModel",
-    "Span",
-    "Tier",
-    "WithinDays",
-]
+from scoring.conditions import Condition, is_timed, problems_of
+from scoring.errors import ModelError, ModelProblem
+from scoring.hours import BusinessHours
+from scoring.labels import FACTORS, PROCEDURES, ROUTES, SCORED_TIERS
+from scoring.rule import Rule, is_dated, is_wording, problems_of_rule
 
 DEFAULT_CAPS: Final[Mapping[str, int]] = MappingProxyType(
     {"inquiry_type": 25, "urgency": 20, "insurance": 15, "procedure": 20, "engagement": 20}
 )
 MAX_RESPOND_MINUTES: Final = 20_160
-MAX_HALF_LIFE_DAYS: Final = 3_650.0
-MAX_TIMES: Final = 100
-MAX_WORDING_CHARS: Final = 120
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """Points that a lead earns, or loses, in one factor while a condition holds."""
-
-    id: str  #: Code of its reason; unique in the model.
-    factor: str
-    when: Condition
-    points: int  #: For each occurrence; may be negative.
-    says: str  #: The reason's wording: the same for every lead, so free of PHI.
-    #: The instant or activity that points age by; by default the one that `when` reads, if one.
-    since: str | None = None
-    half_life_days: float | None = None
-    window_days: float | None = None  #: Occurrences of this age or older earn nothing.
-    max_times: int = 1  #: Of an activity, the latest so many occurrences count.
-    steps: tuple[timedelta, ...] = field(init=False, repr=False, compare=False)
-    reads: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    #: The conditions that turn false by themselves.
-    expiring: tuple[WithinDays, ...] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Derive what every lead would otherwise derive again."""
-        reads = tuple(dict.fromkeys(leaf.field for leaf in leaves(self.when)))
-        dated = [name for name in reads if _is_dated(name)]
-        if self.since is None and self.ages and len(dated) == 1:
-            object.__setattr__(self, "since", dated[0])
-        object.__setattr__(self, "reads", reads)
-        expiring = tuple(leaf for leaf in leaves(self.when) if isinstance(leaf, WithinDays))
-        object.__setattr__(self, "expiring", expiring)
-        steps: tuple[timedelta, ...] = ()
-        if self.half_life_days is not None and 0 < self.half_life_days <= MAX_HALF_LIFE_DAYS:
-            steps = decay_steps(min(abs(self.points), 100), half_life_days=self.half_life_days)
-        object.__setattr__(self, "steps", steps)
-
-    @property
-    def ages(self) -> bool:
-        """Whether the points depend on when something happened."""
-        return (
-            self.half_life_days is not None or self.window_days is not None or self.max_times > 1
-        )
+MAX_WORDS: Final = 2_000
+#: What a pack's own words may name: a procedure, or how soon care is needed. Never an emergency:
+#: that is the gate's, and a pack cannot touch it.
+NAMEABLE: Final = tuple(each for each in (*PROCEDURES, "urgent", "soon") if each != "none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +42,23 @@ DEFAULT_TIERS: Final[Mapping[str, Tier]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exclusion:
+    """Who else is no lead, and who gets the message. Reads no clock."""
+
+    when: Condition
+    route: str  #: One of `labels.ROUTES`, or a name of the practice's own with `says`.
+    says: str = ""  #: The reason's wording; by default that of the route.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reset:
+    """From this instant on, or this kind of activity, engagement before it no longer counts."""
+
+    since: str
+    when: Condition | None = None  #: Only while this holds; reads no clock.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScoringModel:
     """Everything that turns a lead into a score.
 
@@ -127,39 +69,45 @@ class ScoringModel:
     version: str
     rules: tuple[Rule, ...]
     caps: Mapping[str, int] = field(default_factory=lambda: DEFAULT_CAPS)
+    groups: Mapping[str, int] = field(default_factory=dict)  #: Most points of a group of rules.
     tiers: Mapping[str, Tier] = field(default_factory=lambda: DEFAULT_TIERS)
     #: Service line -> tier -> lowest score, where it differs from `tiers`.
     service_lines: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    exclusions: tuple[Exclusion, ...] = ()
+    resets: tuple[Reset, ...] = ()
+    #: Procedure, or `urgent` or `soon` -> plain phrases for it, besides the packaged lexicons.
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     hours: BusinessHours = field(default_factory=BusinessHours)
     #: Most points that free text may earn in all; never reaches the hot tier, whatever it says.
     text_cap: int = 60
+    #: Service line -> the model that scores its leads in place of this one.
+    lines: Mapping[str, "ScoringModel"] = field(default_factory=dict)
+    #: Kept by `compile.compiled`: a model is compiled once.
+    kept: Any = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         """Check; all problems at once."""
-        problems: list[str] = []
-        if not self.version or not _is_wording(self.version):
-            problems.append("version: must be plain text of 1 to 120 characters")
+        problems: list[ModelProblem] = []
+        if not is_wording(self.version):
+            problems.append(ModelProblem("version", "must be plain text of 1 to 120 characters"))
         problems.extend(_problems_of_caps(self.caps, self.text_cap))
-        seen: set[str] = set()
-        for index, rule in enumerate(self.rules):
-            place = f"rules[{index}] '{rule.id}'"
-            problems.extend(f"{place}: {problem}" for problem in _problems_of_rule(rule))
-            if rule.id in seen:
-                problems.append(f"{place}: this id is taken")
-            seen.add(rule.id)
+        problems.extend(_problems_of_rules(self.rules))
+        problems.extend(_problems_of_groups(self.rules, self.groups))
         problems.extend(_problems_of_tiers(self.tiers))
         if set(self.tiers) == set(SCORED_TIERS):
             for line, lowest in self.service_lines.items():
-                problems.extend(
-                    _problems_of_cut_offs(f"service_lines.{line}", self._merged(lowest))
-                )
-                problems.extend(
-                    f"service_lines.{line}.{name}: not a tier"
-                    for name in lowest
-                    if name not in SCORED_TIERS
-                )
+                place = f"service_lines.{line}"
+                problems.extend(_problems_of_cut_offs(place, self._merged(lowest)))
+                problems.extend(_not_a_tier(place, lowest))
+        for index, exclusion in enumerate(self.exclusions):
+            found = _problems_of_exclusion(exclusion)
+            problems.extend(problem.within(f"exclusions[{index}]") for problem in found)
+        for index, reset in enumerate(self.resets):
+            found = _problems_of_reset(reset)
+            problems.extend(problem.within(f"resets[{index}]") for problem in found)
+        problems.extend(_problems_of_words(self.words))
         if problems:
-            raise ModelError(tuple(problems))
+            raise ModelError(problems)
 
     def cut_offs(self, service_line: str | None) -> Mapping[str, int]:
         """Return the lowest score of each tier for leads of `service_line`."""
@@ -169,57 +117,68 @@ class ScoringModel:
         return {name: lowest.get(name, self.tiers[name].at_least) for name in SCORED_TIERS}
 
 
-def _is_dated(name: str) -> bool:
-    kind = READABLE.get(name)
-    return kind is not None and kind.name in {"instant", "activity"}
-
-
-def _is_wording(text: str) -> bool:
-    """Return whether `text` may stand in a CRM: short, one line, no markup, nothing invisible."""
-    return 0 < len(text) <= MAX_WORDING_CHARS and not any(
-        char in "<>" or unicodedata.category(char)[0] == "C" for char in text
-    )
-
-
-def _problems_of_caps(caps: Mapping[str, int], text_cap: int) -> list[str]:
-    problems = [f"caps.{name}: not a factor" for name in caps if name not in FACTORS]
-    problems.extend(f"caps.{name}: missing" for name in FACTORS if name not in caps)
+def _problems_of_caps(caps: Mapping[str, int], text_cap: int) -> list[ModelProblem]:
+    problems = [
+        ModelProblem(f"caps.{name}", "not a factor", name, FACTORS)
+        for name in caps
+        if name not in FACTORS
+    ]
     problems.extend(
-        f"caps.{name}: must be 0 to 100" for name, cap in caps.items() if not 0 <= cap <= 100
+        ModelProblem(f"caps.{name}", "missing") for name in FACTORS if name not in caps
     )
-    if not 0 <= text_cap <= 100:
-        problems.append("text_cap: must be 0 to 100")
+    numbers = {**{f"caps.{name}": cap for name, cap in caps.items()}, "text_cap": text_cap}
+    problems.extend(
+        ModelProblem(path, f"must be 0 to 100, found {cap}")
+        for path, cap in numbers.items()
+        if not 0 <= cap <= 100
+    )
     return problems
 
 
-def _problems_of_rule(rule: Rule) -> list[str]:
-    problems = problems_of(rule.when)
-    if not rule.id or not _is_wording(rule.id):
-        problems.append("id: must be plain text of 1 to 120 characters")
-    if not _is_wording(rule.says):
-        problems.append("says: must be plain text of 1 to 120 characters, without < and >")
-    if rule.factor not in FACTORS:
-        problems.append("factor: must be one of " + ", ".join(FACTORS))
-    if rule.points == 0 or not -100 <= rule.points <= 100:
-        problems.append("points: must be -100 to 100 and not 0")
-    if rule.half_life_days is not None and not 0 < rule.half_life_days <= MAX_HALF_LIFE_DAYS:
-        problems.append(f"half_life_days: must be above 0 and at most {MAX_HALF_LIFE_DAYS:g}")
-    if rule.window_days is not None and not 0 < rule.window_days <= MAX_HALF_LIFE_DAYS:
-        problems.append(f"window_days: must be above 0 and at most {MAX_HALF_LIFE_DAYS:g}")
-    if not 1 <= rule.max_times <= MAX_TIMES:
-        problems.append(f"max_times: must be 1 to {MAX_TIMES}")
-    if rule.ages and (rule.since is None or not _is_dated(rule.since)):
-        problems.append(
-            "since: half_life_days, window_days and max_times need an instant or an activity"
-        )
+def _problems_of_rules(rules: tuple[Rule, ...]) -> list[ModelProblem]:
+    problems: list[ModelProblem] = []
+    seen: dict[str, int] = {}
+    for index, rule in enumerate(rules):
+        place = f"rules[{index}]"
+        problems.extend(problem.within(place) for problem in problems_of_rule(rule))
+        if rule.id in seen:
+            taken = f"'{rule.id}' is taken by rules[{seen[rule.id]}]"
+            problems.append(ModelProblem(f"{place}.id", taken))
+        seen.setdefault(rule.id, index)
     return problems
 
 
-def _problems_of_tiers(tiers: Mapping[str, Tier]) -> list[str]:
-    problems = [f"tiers.{name}: missing" for name in SCORED_TIERS if name not in tiers]
-    problems.extend(f"tiers.{name}: not a tier" for name in tiers if name not in SCORED_TIERS)
+def _problems_of_groups(rules: tuple[Rule, ...], groups: Mapping[str, int]) -> list[ModelProblem]:
+    problems = []
+    factors: dict[str, str] = {}
+    for index, rule in enumerate(rules):
+        if rule.group is None:
+            continue
+        path = f"rules[{index}].group"
+        if rule.group not in groups:
+            rule_text = f"no such group in [groups], found '{rule.group}'"
+            problems.append(ModelProblem(path, rule_text, rule.group, tuple(groups)))
+        elif factors.setdefault(rule.group, rule.factor) != rule.factor:
+            problems.append(ModelProblem(path, "a group's rules must all be of one factor"))
+    used = Counter(rule.group for rule in rules)
+    for name, cap in groups.items():
+        path = f"groups.{name}"
+        if not is_wording(name):
+            problems.append(ModelProblem(path, "the name must be plain text, without < and >"))
+        if not 0 <= cap <= 100:
+            problems.append(ModelProblem(path, f"must be 0 to 100, found {cap}"))
+        if not used[name]:
+            problems.append(ModelProblem(path, "no rule is in this group"))
+    return problems
+
+
+def _problems_of_tiers(tiers: Mapping[str, Tier]) -> list[ModelProblem]:
+    problems = [
+        ModelProblem(f"tiers.{name}", "missing") for name in SCORED_TIERS if name not in tiers
+    ]
+    problems.extend(_not_a_tier("tiers", tiers))
     problems.extend(
-        f"tiers.{name}.respond_within_minutes: must be 1 to {MAX_RESPOND_MINUTES}"
+        ModelProblem(f"tiers.{name}.respond_within_minutes", f"must be 1 to {MAX_RESPOND_MINUTES}")
         for name, tier in tiers.items()
         if not 1 <= tier.respond_within_minutes <= MAX_RESPOND_MINUTES
     )
@@ -230,10 +189,67 @@ def _problems_of_tiers(tiers: Mapping[str, Tier]) -> list[str]:
     return problems
 
 
-def _problems_of_cut_offs(place: str, lowest: Mapping[str, int]) -> list[str]:
+def _not_a_tier(place: str, tiers: Mapping[str, object]) -> list[ModelProblem]:
+    return [
+        ModelProblem(f"{place}.{name}", "not a tier", name, SCORED_TIERS)
+        for name in tiers
+        if name not in SCORED_TIERS
+    ]
+
+
+def _problems_of_cut_offs(place: str, lowest: Mapping[str, int]) -> list[ModelProblem]:
     cuts = [lowest[name] for name in SCORED_TIERS]
     if cuts[-1] != 0:
-        return [f"{place}: low must begin at 0, or some scores would have no tier"]
+        return [ModelProblem(place, "low must begin at 0, or some scores would have no tier")]
     if cuts[0] > 100 or any(a <= b for a, b in pairwise(cuts)):
-        return [f"{place}: hot, warm, nurture and low must fall from at most 100"]
+        return [ModelProblem(place, "hot, warm, nurture and low must fall from at most 100")]
     return []
+
+
+def _problems_of_exclusion(exclusion: Exclusion) -> list[ModelProblem]:
+    problems = _problems_of_timeless(exclusion.when)
+    if exclusion.says:
+        if not is_wording(exclusion.says):
+            problems.append(ModelProblem("says", "must be plain text, without < and >"))
+        if not is_wording(exclusion.route):
+            problems.append(ModelProblem("route", "must be plain text, without < and >"))
+    elif exclusion.route not in ROUTES:
+        rule_text = f"no such route, found '{exclusion.route}'; a route of your own needs 'says'"
+        problems.append(ModelProblem("route", rule_text, exclusion.route, tuple(ROUTES)))
+    return problems
+
+
+def _problems_of_reset(reset: Reset) -> list[ModelProblem]:
+    problems = [] if reset.when is None else _problems_of_timeless(reset.when)
+    if not is_dated(reset.since):
+        rule_text = f"must be an instant or an activity, found '{reset.since}'"
+        problems.append(ModelProblem("since", rule_text))
+    return problems
+
+
+def _problems_of_timeless(condition: Condition) -> list[ModelProblem]:
+    problems = problems_of(condition)
+    if is_timed(condition):
+        problems.append(ModelProblem("when", "within_days has no place here: it reads no clock"))
+    return problems
+
+
+def _problems_of_words(words: Mapping[str, tuple[str, ...]]) -> list[ModelProblem]:
+    problems = [
+        ModelProblem(f"words.{name}", "neither a procedure nor urgent or soon", name, NAMEABLE)
+        for name in words
+        if name not in NAMEABLE
+    ]
+    problems.extend(
+        ModelProblem(f"words.{name}[{index}]", "must be 1 to 60 plain letters, digits and spaces")
+        for name, phrases in words.items()
+        for index, phrase in enumerate(phrases)
+        if not _is_phrase(phrase)
+    )
+    if sum(map(len, words.values())) > MAX_WORDS:
+        problems.append(ModelProblem("words", f"may hold {MAX_WORDS} phrases at most"))
+    return problems
+
+
+def _is_phrase(text: str) -> bool:
+    return 0 < len(text.strip()) <= 60 and all(char.isalnum() or char in " '-" for char in text)

@@ -1,25 +1,26 @@
-"""What scoring gives back: the score, its tier, and reasons that sum to it."""
+"""What scoring gives back: the score, its tier, and reasons that sum to it.
+
+These are named tuples, not dataclasses: one is made for every lead, and a frozen dataclass costs
+three to five times as much to make (docs/decisions/0010-generated-scoring.md).
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from scoring.labels import FACTORS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
-    """One line of the account of a score."""
+class Reason(NamedTuple):
+    """One line of the account of a score. Made once for each rule and points, then shared."""
 
     code: str
     points: int
     text: str  #: Free of PHI: from the model or from a fixed template, never from the inquiry.
-    detail: str = field(default="", repr=False)  #: May name field values: sealed places only.
+    reads: tuple[str, ...] = ()  #: What the rule reads; `details_of` looks their values up.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signals:
+class Signals(NamedTuple):
     """What the inquiry says: the CRM's own field where it has one, else read from the text."""
 
     urgency: str = "none"
@@ -29,8 +30,7 @@ class Signals:
     booking_intent: int = 0  #: 0 to 4; from the text only.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Likelihood:
+class Likelihood(NamedTuple):
     """Of a hundred leads like this one, how many book."""
 
     percent: int
@@ -38,8 +38,7 @@ class Likelihood:
     high: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeadScore:
+class LeadScore(NamedTuple):
     """The verdict on one lead."""
 
     score: int | None  #: 0 to 100; None for clinical, not_a_lead and unscored.
@@ -48,7 +47,7 @@ class LeadScore:
     reasons: tuple[Reason, ...]  #: Points sum exactly to the score, or to 0 where it is None.
     signals: Signals
     respond_by: datetime | None
-    valid_until: datetime | None  #: When the verdict changes by itself; None is never.
+    valid_until: datetime | None  #: When score or reasons change by themselves; None is never.
     model: str
     likelihood: Likelihood | None = None
 
@@ -58,13 +57,7 @@ class LeadScore:
         return {
             "score": self.score,
             "tier": self.tier,
-            "likelihood": None
-            if likelihood is None
-            else {
-                "percent": likelihood.percent,
-                "low": likelihood.low,
-                "high": likelihood.high,
-            },
+            "likelihood": None if likelihood is None else likelihood._asdict(),
             "factors": {factor: self.factors[factor] for factor in FACTORS},
             "reasons": [
                 {"code": reason.code, "points": reason.points, "text": reason.text}
@@ -76,11 +69,16 @@ class LeadScore:
                 "insurance": self.signals.insurance,
                 "procedures": list(self.signals.procedures),
             },
-            "respond_by": _instant(self.respond_by),
-            "valid_until": _instant(self.valid_until),
+            "respond_by": instant_text(self.respond_by),
+            "valid_until": instant_text(self.valid_until),
             "model": self.model,
         }
 
 
-def _instant(at: datetime | None) -> str | None:
+def instant_text(at: datetime | None) -> str | None:
+    """Return `at` as ISO 8601 in UTC with a Z.
+
+    >>> instant_text(datetime(2026, 3, 1, 8, 0, tzinfo=UTC))
+    '2026-03-01T08:00:00Z'
+    """
     return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")

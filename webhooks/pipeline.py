@@ -15,6 +15,7 @@ from typing import Any
 from integrations.base import Change, CrmClient, Outcome
 from integrations.errors import PermanentCrmError
 from integrations.mapping import LeadReader, crm_values
+from scoring.details import details_of
 from scoring.engine import inquired_at, score
 from scoring.lead import Lead
 from scoring.model import ScoringModel
@@ -338,7 +339,7 @@ def _stored(item: _Scored, written_hash: bytes | None) -> ScoredLead:
         respond_by=result.respond_by,
         first_response_at=first_response_at if isinstance(first_response_at, datetime) else None,
         facts=_facts(item.lead),
-        reasons=_reasons(result),
+        reasons=_reasons(item.lead, result),
         written_hash=written_hash,
     )
 
@@ -352,10 +353,10 @@ def _facts(lead: Lead) -> bytes:
     return json.dumps(facts, default=_plain, separators=(",", ":")).encode()
 
 
-def _reasons(result: LeadScore) -> bytes:
+def _reasons(lead: Lead, result: LeadScore) -> bytes:
     reasons = [
-        {"code": r.code, "points": r.points, "text": r.text, "detail": r.detail}
-        for r in result.reasons
+        {"code": r.code, "points": r.points, "text": r.text, "detail": detail}
+        for r, detail in zip(result.reasons, details_of(lead, result), strict=True)
     ]
     return json.dumps(reasons, separators=(",", ":")).encode()
 

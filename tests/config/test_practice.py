@@ -3,7 +3,14 @@ from importlib import resources
 
 import pytest
 
-from config.load import load_model, load_practice, load_secrets, load_settings, parse_practice
+from config.load import (
+    load_model,
+    load_models,
+    load_practice,
+    load_secrets,
+    load_settings,
+    parse_practice,
+)
 from config.problems import ConfigError
 
 
@@ -203,3 +210,17 @@ def test_a_model_that_is_not_there_says_which_are(tmp_path):
         load_model("generl", tmp_path)
     with pytest.raises(ConfigError, match="cannot be read"):
         load_model("mine.toml", tmp_path)
+
+
+def test_a_service_line_may_have_a_model_of_its_own(practice_text, tmp_path):
+    text = practice_text.replace("[practice]", '[practice]\nmodels = { implants = "dental" }')
+    practice = parse_practice(text, "practice.toml")
+
+    model = practice.own(load_models(practice, tmp_path))
+
+    assert model.version.startswith("general-")
+    assert model.lines["implants"].version.startswith("dental-")
+    assert model.lines["implants"].hours == model.hours
+    wrong = parse_practice(text.replace('"dental"', '"dentl"'), "practice.toml")
+    with pytest.raises(ConfigError, match="did you mean 'dental'"):
+        load_models(wrong, tmp_path)

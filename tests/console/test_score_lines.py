@@ -2,16 +2,21 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from config.models import packaged_model
-from console.score_lines import score_lines
+from console.score_lines import LineReader, LineScorer
+from scoring.engine import score
 
 NOW = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
 
 
 def scored(*lines):
-    written = []
-    bad = score_lines(lines, written.append, model=packaged_model(), now=NOW)
+    score_line = LineScorer(packaged_model(), NOW)
+    found = [score_line(line) for line in lines]
+    bad = sum(not each.tier for each in found)
+    written = [each.line for each in found]
     assert all(line.endswith("\n") for line in written)
     return bad, [json.loads(line) for line in written]
 
@@ -79,8 +84,32 @@ def test_a_bad_line_is_told_without_its_values_and_the_rest_goes_on(line, code):
 
 def test_the_same_line_gives_the_same_bytes():
     line = b'{"id": "a", "text": "I want to book a cleaning next week", "created_at": "2026-03-04T09:00:00Z"}'
-    written = []
 
-    score_lines([line, line], written.append, model=packaged_model(), now=NOW)
+    first = LineScorer(packaged_model(), NOW)(line)
 
-    assert written[0] == written[1]
+    assert LineScorer(packaged_model(), NOW)(line) == first
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.text(max_size=20),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "urgency": st.sampled_from(["soon", "emergency"]),
+            "inquiry_type": st.sampled_from(["referral", "spam"]),
+            "procedures": st.lists(st.sampled_from(["ivf", "lasik"]), unique=True),
+            "has_phone": st.booleans(),
+            "override_score": st.integers(0, 100),
+            "last_web_visit_at": st.just("2026-03-01T10:00:00.000001+05:30"),
+        },
+    ),
+)
+def test_a_line_is_what_json_makes_of_the_score(lead_id, fields):
+    line = json.dumps({"id": lead_id or "x", "fields": fields}).encode()
+    _, lead = LineReader()(line)
+
+    found = LineScorer(packaged_model(), NOW)(line)
+
+    whole = {"id": lead_id or "x", **score(lead, packaged_model(), NOW).to_json()}
+    assert found.line == json.dumps(whole) + "\n"

@@ -3,9 +3,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from scoring import engine
+from scoring.conditions import Known
 from scoring.engine import score
 from scoring.lead import Lead
-from scoring.model import Known, Rule, ScoringModel
+from scoring.model import ScoringModel
+from scoring.rule import Rule
 
 NOW = datetime(2026, 3, 7, 23, 0, tzinfo=UTC)  # a Saturday night
 MODEL = ScoringModel(
