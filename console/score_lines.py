@@ -2,9 +2,12 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Never
+
+import orjson
 
 from console.answer import AnswerWriter
 from scoring.engine import score
@@ -16,6 +19,7 @@ MAX_LINE_BYTES: Final = 4_000_000
 MAX_ACTIVITIES: Final = 10_000
 MAX_ID_CHARS: Final = 200
 _KEYS: Final = frozenset({"id", "text", "fields", "activities", "created_at"})
+_SPACED_COLON: Final = re.compile(rb'"[ \t\r\n]+:')
 _ACTIVITY_KEYS: Final = frozenset({"kind", "at", "count"})
 
 
@@ -47,7 +51,9 @@ class LineReader:
 
     def __call__(self, line: bytes) -> tuple[str | int, Lead]:
         """Return id and lead. Raises: LineError, which shows no value but the id."""
-        record = _read(line, self._decode)
+        record = _read_fast(line)
+        if record is None:
+            record = _read(line, self._decode)
         try:
             return _id(record), _lead(record)
         except LineError as error:
@@ -77,6 +83,25 @@ class LineScorer:
             return Scored(json.dumps(answer) + "\n", None, "")
         found = score(lead, self._model, self._now)
         return Scored(self._answer(lead_id, found) + "\n", found.score, found.tier)
+
+
+def _read_fast(line: bytes) -> dict[str, Any] | None:
+    """Return the JSON object of `line`, or None where only the strict reader can tell.
+
+    orjson refuses all that RFC 8259 does, but of a key that occurs twice it keeps the last. Every
+    key is followed by a colon: where the text has as many as the object has keys, none was lost.
+    """
+    if len(line) > MAX_LINE_BYTES:
+        return None
+    try:
+        record = orjson.loads(line)
+        fields, activities = record.get("fields") or (), record.get("activities") or ()
+        keys = len(record) + len(fields) + sum(map(len, activities))
+    except (ValueError, AttributeError, TypeError):
+        return None
+    if keys != line.count(b'":') or _SPACED_COLON.search(line) is not None:
+        return None
+    return record  # type: ignore[no-any-return]  # it has `get` and is no list: an object
 
 
 def _read(line: bytes, decode: Callable[[str], tuple[Any, int]]) -> dict[str, object]:

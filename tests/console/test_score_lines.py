@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.models import packaged_model
-from console.score_lines import LineReader, LineScorer
+from console.score_lines import LineReader, LineScorer, _read, _read_fast
 from scoring.engine import score
 
 NOW = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
@@ -113,3 +113,38 @@ def test_a_line_is_what_json_makes_of_the_score(lead_id, fields):
 
     whole = {"id": lead_id or "x", **score(lead, packaged_model(), NOW).to_json()}
     assert found.line == json.dumps(whole) + "\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"id": 1, "id": 2}',
+        '{"id" : 1, "id": 2}',
+        '{"id"\t:1,"id":2, "text": "\\":"}',
+        '{"id": 1, "\\u0069d": 2}',
+        '{"id": 1, "fields": {"has_phone": true, "has_phone" : false}}',
+        '{"id": 1, "activities": [{"kind": "call", "kind": "sms", "at": "2026-03-01T00:00:00Z"}]}',
+    ],
+)
+def test_s013_a_key_that_occurs_twice_is_refused_however_it_is_written(line):
+    bad, [answer] = scored(line.encode())
+
+    assert bad == 1
+    assert answer["error"]["message"] == "a key occurs twice in one object"
+
+
+@given(
+    st.lists(
+        st.sampled_from(['"id"', ' "id"', ":", " :", "1", '"text"', '"a\\":"', ",", "{", "}"]),
+        max_size=14,
+    )
+)
+@settings(max_examples=400, deadline=None)
+def test_both_readers_of_a_line_agree(parts):
+    """The quick reader may give up, but never read a line that the strict one refuses."""
+    line = ("{" + "".join(parts) + "}").encode()
+
+    found = _read_fast(line)
+
+    if found is not None:
+        assert found == _read(line, LineReader()._decode)
