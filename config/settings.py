@@ -16,6 +16,7 @@ class Settings(BaseModel):
     practice_file: Path = Path("practice.toml")
     master_key_file: Path = Path("keys/master.key")
     master_key: SecretStr | None = None
+    audit_heads_file: Path = Path("keys/audit.heads")
     listen_host: str = "127.0.0.1"
     listen_port: int = Field(default=8080, ge=0, le=65_535)
     threads: int = Field(default=8, ge=1, le=64)
@@ -40,6 +41,7 @@ ENVIRONMENT = {
     "practice_file": "LEADSCORE_PRACTICE",
     "master_key_file": "LEADSCORE_MASTER_KEY_FILE",
     "master_key": "LEADSCORE_MASTER_KEY",
+    "audit_heads_file": "LEADSCORE_AUDIT_HEADS",
     "listen_host": "LEADSCORE_HOST",
     "listen_port": "LEADSCORE_PORT",
     "threads": "LEADSCORE_THREADS",

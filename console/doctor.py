@@ -58,7 +58,7 @@ def _store_findings(loaded: Configuration) -> list[Finding]:
     try:
         keys = master_keys(loaded.settings)
         findings.append(Finding("master key", ok=True, detail=f"key {keys.primary} seals"))
-        store = open_store(loaded.settings.database_url, keys)
+        store = open_store(loaded.settings.database_url, keys, loaded.settings.audit_heads_file)
     except (KeyFileError, StoreError) as error:
         return [*findings, Finding("database and key", ok=False, detail=str(error))]
     faults = check_integrity(store.databases)

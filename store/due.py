@@ -59,24 +59,9 @@ class Due:
 
     def mark(self, marks: Sequence[DueMark], now: datetime) -> None:
         """Mark records due now, in one transaction. Repeats among `marks` collapse first."""
-        rows = {(m.account_id, m.object_type, m.record_id): m for m in reversed(marks)}
-        if not rows:
-            return
-        with self._engine.begin() as connection:
-            connection.execute(
-                _MARK,
-                [
-                    {
-                        "account_id": m.account_id,
-                        "object_type": m.object_type,
-                        "record_id": m.record_id,
-                        "cause": m.cause,
-                        "due_at": now,
-                        "since_at": m.since_at,
-                    }
-                    for m in rows.values()
-                ],
-            )
+        if marks:
+            with self._engine.begin() as connection:
+                mark(connection, marks, now)
 
     def claim(self, account_id: str, limit: int, now: datetime) -> tuple[str, list[Claim]]:
         """Return the object type and the claims of the next batch, longest due first.
@@ -159,6 +144,27 @@ _LATER = (
         since_at=bindparam("b_since"),
     )
 )
+
+
+def mark(connection: Connection, marks: Sequence[DueMark], now: datetime) -> None:
+    """Mark records due now inside the caller's transaction. Repeats among `marks` collapse first."""
+    rows = {(m.account_id, m.object_type, m.record_id): m for m in reversed(marks)}
+    if not rows:
+        return
+    connection.execute(
+        _MARK,
+        [
+            {
+                "account_id": m.account_id,
+                "object_type": m.object_type,
+                "record_id": m.record_id,
+                "cause": m.cause,
+                "due_at": now,
+                "since_at": m.since_at,
+            }
+            for m in rows.values()
+        ],
+    )
 
 
 def finish(

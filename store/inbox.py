@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Engine, bindparam, func, insert, select, update
+from sqlalchemy import Engine, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from store import schema
@@ -77,6 +77,17 @@ class WaitingDelivery:
     received_at: datetime
     body: bytes | None = field(repr=False)
     fault: str = ""  #: `key_missing`, or `changed` for a body that is not what was sealed.
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedDelivery:
+    """A delivery that could not be read as a whole (S16)."""
+
+    account_id: str
+    id: str
+    kind: str
+    received_at: datetime
+    error_code: str
 
 
 def new_delivery_id(at: datetime) -> str:
@@ -270,6 +281,44 @@ class Inbox:
                 .values(state=schema.WAITING, error_code=None)
             )
         return found.rowcount
+
+    def quarantined(self, limit: int) -> list[QuarantinedDelivery]:
+        """Return the oldest deliveries in quarantine, unopened."""
+        with reading(self._engine).connect() as connection:
+            rows = connection.execute(
+                select(
+                    _table.c.account_id,
+                    _table.c.id,
+                    _table.c.kind,
+                    _table.c.received_at,
+                    _table.c.error_code,
+                )
+                .where(_table.c.state == schema.QUARANTINED)
+                .order_by(_table.c.id)
+                .limit(limit)
+            ).all()
+        return [QuarantinedDelivery(*row) for row in rows]
+
+    def wait_again(self, account_id: str, delivery_id: str) -> bool:
+        """Let a delivery be unpacked once more; False when it is not kept any longer."""
+        with self._engine.begin() as connection:
+            found = connection.execute(
+                update(_table)
+                .where(_table.c.account_id == account_id, _table.c.id == delivery_id)
+                .values(state=schema.WAITING, error_code=None)
+            )
+        return found.rowcount == 1
+
+    def drop(self, account_id: str, delivery_id: str) -> None:
+        """Delete a delivery in quarantine for good."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                delete(_table).where(
+                    _table.c.account_id == account_id,
+                    _table.c.id == delivery_id,
+                    _table.c.state == schema.QUARANTINED,
+                )
+            )
 
     def _mark(self, marks: Sequence[tuple[WaitingDelivery, int, str | None]]) -> None:
         if not marks:

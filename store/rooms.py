@@ -1,8 +1,10 @@
 """Opens the whole store at once."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from store.accounts import Accounts
+from store.audit import Audit
 from store.dead_letters import DeadLetters
 from store.due import Due
 from store.engine import Databases, open_databases
@@ -22,17 +24,29 @@ class Store:
     leads: Leads
     accounts: Accounts
     dead_letters: DeadLetters
+    audit: Audit
 
 
-def open_store(database_url: str, keys: MasterKeys) -> Store:
-    """Open the databases. Raises: StoreError."""
+def open_store(database_url: str, keys: MasterKeys, heads: Path) -> Store:
+    """Open the databases.
+
+    Args:
+        database_url: Where they are.
+        keys: The master keys.
+        heads: The file of the audit trail's heads; apart from the database in production.
+
+    Raises:
+        StoreError: They cannot be used as they are.
+    """
     databases = open_databases(database_url)
     vault = Vault(keys)
+    audit = Audit(databases.ledger, vault, heads)
     return Store(
         databases=databases,
         inbox=Inbox(databases.inbox, vault),
         due=Due(databases.ledger),
         leads=Leads(databases.ledger, vault),
         accounts=Accounts(databases.ledger),
-        dead_letters=DeadLetters(databases.ledger),
+        dead_letters=DeadLetters(databases.ledger, audit),
+        audit=audit,
     )

@@ -205,6 +205,9 @@ audit = Table(
     Column("act", String(40), nullable=False),
     Column("object_type", _TYPE),
     Column("record_id", _RECORD),
+    Column("fields", String(200), nullable=False, server_default=""),  # names only
+    Column("outcome", String(20), nullable=False, server_default="done"),
+    Column("objects", Integer, nullable=False, server_default="1"),
     Column("chain_hash", LargeBinary(32), nullable=False),
 )
 

@@ -173,8 +173,8 @@ def database_url(tmp_path):
 
 
 @pytest.fixture
-def store(database_url, keys):
-    found = open_store(database_url, keys)
+def store(database_url, keys, tmp_path):
+    found = open_store(database_url, keys, tmp_path / "keys" / "audit.heads")
     yield found
     found.databases.close()
 

@@ -91,6 +91,9 @@ CLEAR_COLUMNS = {
         "act": CODE,
         "object_type": NAME,
         "record_id": ID,
+        "fields": "names of fields, never their values",
+        "outcome": CODE,
+        "objects": COUNT,
         "chain_hash": HASH,
     },
     "dead_letter": {

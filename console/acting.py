@@ -1,0 +1,59 @@
+"""Opens the store for a command of a person, and says who that is."""
+
+import os
+import pwd
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import click
+
+from config.load import environment, load_settings
+from config.problems import ConfigError
+from console.cli import UNREACHABLE, USAGE
+from store.engine import StoreError
+from store.keys import KeyFileError
+from store.rooms import Store, open_store
+from webhooks.wiring import master_keys, utc_now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acting:
+    """A person at the command line, with the store open."""
+
+    store: Store
+    actor: str  #: The person's log-in name.
+    now: datetime
+
+    def finish(self) -> None:
+        """Keep the audit trail's heads apart from the database (S74)."""
+        self.store.audit.keep_heads()
+
+
+@contextmanager
+def acting() -> Iterator[Acting]:
+    """Open the store until the block ends; ends the process where it cannot be opened."""
+    try:
+        settings = load_settings(environment())
+        keys = master_keys(settings)
+    except (ConfigError, KeyFileError) as error:
+        click.echo(str(error), err=True)
+        sys.exit(USAGE)
+    try:
+        store = open_store(settings.database_url, keys, settings.audit_heads_file)
+    except StoreError as error:
+        click.echo(str(error), err=True)
+        sys.exit(UNREACHABLE)
+    try:
+        yield Acting(store=store, actor=_login_name(), now=utc_now())
+    finally:
+        store.databases.close()
+
+
+def _login_name() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name[:80]
+    except KeyError:
+        return f"uid {os.getuid()}"
