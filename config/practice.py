@@ -236,6 +236,14 @@ class Network(_Table):
     trusted_proxies: tuple[AddressRange, ...] = ()
 
 
+class Retention(_Table):
+    """How many days each kind of data is kept; then it is deleted by itself."""
+
+    deliveries_days: int = Field(default=14, ge=1, le=365)  #: Raw webhooks, sealed.
+    facts_days: int = Field(default=400, ge=7, le=3_650)  #: Of a lead, since it was last scored.
+    history_days: int = Field(default=800, ge=7, le=3_650)  #: Changes of scores.
+
+
 class Practice(_Table):
     """The whole of practice.toml."""
 
@@ -245,6 +253,7 @@ class Practice(_Table):
     tiers: Tiers = Tiers()
     hours: HoursFile = HoursFile()
     network: Network = Network()
+    retention: Retention = Retention()
 
     @model_validator(mode="after")
     def _mapped(self) -> "Practice":

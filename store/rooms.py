@@ -11,6 +11,7 @@ from store.engine import Databases, open_databases
 from store.inbox import Inbox
 from store.keys import MasterKeys
 from store.leads import Leads
+from store.retention import Retention
 from store.vault import Vault
 
 
@@ -25,6 +26,7 @@ class Store:
     accounts: Accounts
     dead_letters: DeadLetters
     audit: Audit
+    retention: Retention
 
 
 def open_store(database_url: str, keys: MasterKeys, heads: Path) -> Store:
@@ -49,4 +51,5 @@ def open_store(database_url: str, keys: MasterKeys, heads: Path) -> Store:
         accounts=Accounts(databases.ledger),
         dead_letters=DeadLetters(databases.ledger, audit),
         audit=audit,
+        retention=Retention(inbox=databases.inbox, ledger=databases.ledger, audit=audit),
     )

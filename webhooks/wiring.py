@@ -24,6 +24,7 @@ from webhooks.receiver import Receiver
 from webhooks.server import HttpServer
 
 if TYPE_CHECKING:
+    from webhooks.housekeeping import Housekeeping
     from webhooks.pipeline import AccountWork
     from webhooks.worker import Worker
 
@@ -80,10 +81,11 @@ class Service:
         )
         self._server: HttpServer | None = None
         self._worker: Worker | None = None
+        self._housekeeping: Housekeeping | None = None
         self.works: Sequence[AccountWork] = ()
         if works and self._opens():
             # Only who works needs the clients and the engine: a receiver stays small.
-            from webhooks.working import build_worker  # noqa: PLC0415
+            from webhooks.working import build_housekeeping, build_worker  # noqa: PLC0415
 
             self.works, self._worker = build_worker(
                 store=self.store,
@@ -94,6 +96,9 @@ class Service:
                 health=self.health,
                 bell=bell,
                 clock=utc_now,
+            )
+            self._housekeeping = build_housekeeping(
+                store=self.store, practice=practice, health=self.health, clock=utc_now
             )
 
     def _opens(self) -> bool:
@@ -115,6 +120,8 @@ class Service:
         self._server.start()
         if self._worker is not None:
             self._worker.start()
+        if self._housekeeping is not None:
+            self._housekeeping.start()
         log.info(
             "service.started",
             extra={
@@ -141,6 +148,8 @@ class Service:
             self._server.stop()
         if self._worker is not None:
             self._worker.stop()
+        if self._housekeeping is not None:
+            self._housekeeping.stop()
         self.store.databases.close()
         log.info("service.stopped")
 

@@ -5,16 +5,18 @@ import random
 import socket
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from config.practice import HubSpotAccount, Practice, SalesforceAccount
 from integrations.base import Adapter
 from integrations.mapping import LeadReader
 from integrations.registry import Secrets, build_client
 from scoring.model import ScoringModel
+from store.retention import Periods
 from store.rooms import Store
 from webhooks.bell import CountingBell
 from webhooks.health import Health
+from webhooks.housekeeping import Housekeeping
 from webhooks.pipeline import AccountWork, Pipeline
 from webhooks.unpack import Unpacker
 from webhooks.worker import Worker
@@ -58,6 +60,24 @@ def build_worker(
         rng=rng,
     )
     return works, worker
+
+
+def build_housekeeping(
+    *, store: Store, practice: Practice, health: Health, clock: Callable[[], datetime]
+) -> Housekeeping:
+    """Return what deletes old data, not yet started."""
+    kept = practice.retention
+    return Housekeeping(
+        retention=store.retention,
+        audit=store.audit,
+        periods=Periods(
+            deliveries=timedelta(days=kept.deliveries_days),
+            facts=timedelta(days=kept.facts_days),
+            history=timedelta(days=kept.history_days),
+        ),
+        health=health,
+        clock=clock,
+    )
 
 
 def account_work(
