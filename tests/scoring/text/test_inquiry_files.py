@@ -25,31 +25,86 @@ KEYS = {
     "note",
 }
 ALLOWED = {
-    "lang": set("en es".split()),
-    "urgency": set("emergency urgent soon routine none".split()),
-    "inquiry_type": set(
-        "appointment_request procedure_consult price_question insurance_question general_question "
-        "referral existing_patient_clinical existing_patient_admin job_or_vendor spam".split()
-    ),
-    "insurance": set(
-        "insured_named insured_unnamed medicare medicaid self_pay financing_wanted uninsured "
-        "unknown".split()
-    ),
+    "lang": {"en", "es"},
+    "urgency": {"emergency", "urgent", "soon", "routine", "none"},
+    "inquiry_type": {
+        "appointment_request",
+        "procedure_consult",
+        "price_question",
+        "insurance_question",
+        "general_question",
+        "referral",
+        "existing_patient_clinical",
+        "existing_patient_admin",
+        "job_or_vendor",
+        "spam",
+    },
+    "insurance": {
+        "insured_named",
+        "insured_unnamed",
+        "medicare",
+        "medicaid",
+        "self_pay",
+        "financing_wanted",
+        "uninsured",
+        "unknown",
+    },
     "booking_intent": {0, 1, 2, 3, 4},
-    "trap": {None}
-    | set(
-        "negated historical other_person idiom hypothetical keyword_stuffing sarcasm mixed "
-        "misspelled".split()
-    ),
+    "trap": {
+        None,
+        "negated",
+        "historical",
+        "other_person",
+        "idiom",
+        "hypothetical",
+        "keyword_stuffing",
+        "sarcasm",
+        "mixed",
+        "misspelled",
+    },
 }
-PROCEDURES = set(
-    "dental_implant veneers invisalign_braces teeth_whitening root_canal general_dental lasik "
-    "cataract eye_exam ivf egg_freezing bariatric_surgery glp1_weight_loss rhinoplasty "
-    "breast_augmentation tummy_tuck botox_filler laser_skin joint_replacement sports_injury spine "
-    "physical_therapy mohs_skin_cancer acne hair_loss therapy psychiatry addiction_treatment "
-    "annual_physical vaccination pediatrics cardiology_consult urology_consult hearing_aid ent "
-    "obgyn mammogram second_opinion other none".split()
-)
+PROCEDURES = {
+    "dental_implant",
+    "veneers",
+    "invisalign_braces",
+    "teeth_whitening",
+    "root_canal",
+    "general_dental",
+    "lasik",
+    "cataract",
+    "eye_exam",
+    "ivf",
+    "egg_freezing",
+    "bariatric_surgery",
+    "glp1_weight_loss",
+    "rhinoplasty",
+    "breast_augmentation",
+    "tummy_tuck",
+    "botox_filler",
+    "laser_skin",
+    "joint_replacement",
+    "sports_injury",
+    "spine",
+    "physical_therapy",
+    "mohs_skin_cancer",
+    "acne",
+    "hair_loss",
+    "therapy",
+    "psychiatry",
+    "addiction_treatment",
+    "annual_physical",
+    "vaccination",
+    "pediatrics",
+    "cardiology_consult",
+    "urology_consult",
+    "hearing_aid",
+    "ent",
+    "obgyn",
+    "mammogram",
+    "second_opinion",
+    "other",
+    "none",
+}
 
 
 def rows(name: str) -> list[dict]:
@@ -69,8 +124,10 @@ def test_the_folder_holds_exactly_the_named_files():
 def test_every_row_is_well_formed(name):
     for row in rows(name):
         assert set(row) == KEYS, row
-        assert isinstance(row["text"], str) and row["text"] == row["text"].strip() != "", row
-        assert row["id"] == "i-" + hashlib.sha1(row["text"].encode()).hexdigest()[:8], row
+        assert row["text"], row
+        assert row["text"] == row["text"].strip(), row
+        digest = hashlib.sha1(row["text"].encode(), usedforsecurity=False).hexdigest()
+        assert row["id"] == f"i-{digest[:8]}", row
         for field, values in ALLOWED.items():
             assert row[field] in values, (field, row)
         assert type(row["booking_intent"]) is int, row
@@ -81,7 +138,9 @@ def test_every_row_is_well_formed(name):
 def test_procedures_are_known_and_none_stands_alone(name):
     for row in rows(name):
         found = row["procedures"]
-        assert found and len(found) == len(set(found)) and set(found) <= PROCEDURES, row
+        assert found, row
+        assert len(found) == len(set(found)), row
+        assert set(found) <= PROCEDURES, row
         assert "none" not in found or found == ["none"], row
 
 
@@ -89,7 +148,12 @@ def test_procedures_are_known_and_none_stands_alone(name):
 def test_labels_that_settle_other_labels(name):
     for row in rows(name):
         kind = row["inquiry_type"]
-        if kind in ("existing_patient_clinical", "existing_patient_admin", "job_or_vendor", "spam"):
+        if kind in (
+            "existing_patient_clinical",
+            "existing_patient_admin",
+            "job_or_vendor",
+            "spam",
+        ):
             assert row["booking_intent"] == 0, row
         if kind in ("job_or_vendor", "spam"):
             labels = (row["urgency"], row["insurance"], row["procedures"])
