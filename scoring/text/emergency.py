@@ -58,6 +58,8 @@ def emergency_in(words: Words, context: Context | None = None) -> str | None:
     present = {
         hit.concept for hit in hits if hit.concept.startswith("ctx_") or context.is_live(hit)
     }
+    if "onset" in present:
+        present.discard("ctx_chronic")  # of long standing, but something began now
     for rule in _rules():
         for group in rule.needs:
             if group.isdisjoint(present):

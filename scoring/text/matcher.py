@@ -14,6 +14,8 @@ from scoring.text.normalise import Words
 
 #: Words that `..` may stand for.
 GAP: Final = 4
+#: A concept of this prefix takes hits of the concept so named away where it overlaps them.
+_NOT: Final = "not_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class Matcher:
                         end = _end(phrase, start, places.by_word, text.sentences)
                         if end:
                             found[Hit(phrase.concept, start, end)] = None
-        return list(found)
+        return _without_cancelled(list(found))
 
     def _places(self, words: list[str]) -> _Places:
         places = _Places()
@@ -133,6 +135,23 @@ class Matcher:
         for phrase in phrases:
             keyed.setdefault(min(phrase.groups, key=width.__getitem__), []).append(phrase)
         return {group: tuple(filed) for group, filed in keyed.items()}
+
+
+def _without_cancelled(hits: list[Hit]) -> list[Hit]:
+    """Return `hits` less those of a concept that a hit of `not_` and its name overlaps."""
+    against = [hit for hit in hits if hit.concept.startswith(_NOT)]
+    if not against:
+        return hits
+    return [
+        hit
+        for hit in hits
+        if not any(
+            other.concept == _NOT + hit.concept
+            and other.start < hit.end
+            and hit.start < other.end
+            for other in against
+        )
+    ]
 
 
 def _end(phrase: _Phrase, start: int, by_word: list[frozenset[int]], sentences: list[int]) -> int:
