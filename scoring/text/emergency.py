@@ -7,11 +7,15 @@ and `emergency_rules.tsv`. When in doubt about danger, the text is flagged.
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Final
 
 from scoring.text.lexicon import lines
-from scoring.text.matcher import Matcher
+from scoring.text.matcher import Hit, Matcher
 from scoring.text.negation import Context
 from scoring.text.normalise import Words, words_of
+
+#: States that a writer may deny: "not pregnant".
+_DENIABLE_STATES: Final = frozenset({"ctx_preg", "ctx_postpartum"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,7 @@ def emergency_in(words: Words, context: Context | None = None) -> str | None:
     if not hits:
         return None
     context = context or Context(words)
-    present = {
-        hit.concept for hit in hits if hit.concept.startswith("ctx_") or context.is_live(hit)
-    }
+    present = {hit.concept for hit in hits if _counts(hit, context)}
     if "onset" in present:
         present.discard("ctx_chronic")  # of long standing, but something began now
     for rule in _rules():
@@ -68,3 +70,10 @@ def emergency_in(words: Words, context: Context | None = None) -> str | None:
             if rule.unless.isdisjoint(present):
                 return rule.id
     return None
+
+
+def _counts(hit: Hit, context: Context) -> bool:
+    """Return whether `hit` is said in earnest; a state (`ctx_`) counts unless it is denied."""
+    if hit.concept in _DENIABLE_STATES:
+        return not context.is_negated(hit, behind=False)
+    return hit.concept.startswith("ctx_") or context.is_live(hit)
