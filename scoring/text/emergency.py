@@ -2,17 +2,33 @@
 
 A concept is a body part with a sign, an exposure, a state (pregnant, after surgery, a child).
 A rule names concepts that must all be live in the text. Both are data: `emergency_concepts.tsv`
-and `emergency_rules.tsv`. When in doubt about danger, the text is flagged.
+and `emergency_rules.tsv`.
+
+Weights of words and concepts (`emergency_weights.tsv`) add flags of their own where the evidence
+is strong. A rule counts unless the weights speak clearly against it; where they cannot be read,
+every rule counts. So a fault in the weights flags more, never less.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 from scoring.text.lexicon import lines
 from scoring.text.matcher import Hit, Matcher
-from scoring.text.negation import Context
+from scoring.text.negation import Context, context_of
 from scoring.text.normalise import Words, words_of
+from scoring.text.weights import Evidence
+
+#: Evidence of the weights, in hundredths, from which a text is flagged without any rule.
+ADDS_FROM: Final = 110
+#: Evidence up to which a rule that holds is not followed.
+RULE_NEEDS: Final = -150
+#: The name given where the weights flagged the text, not a rule.
+BY_WEIGHT: Final = "by_weight"
+
+#: Returns the evidence for danger in the features of a text, in hundredths.
+Weigh = Callable[[Iterable[str]], int]
 
 #: States that a writer may deny: "not pregnant".
 _DENIABLE_STATES: Final = frozenset({"ctx_preg", "ctx_postpartum"})
@@ -53,15 +69,54 @@ def possible_emergency(text: str) -> str | None:
     return emergency_in(words_of(text)) if text else None
 
 
-def emergency_in(words: Words, context: Context | None = None) -> str | None:
-    """Return the name of the first rule that holds in `words`, or None."""
+def emergency_in(
+    words: Words, context: Context | None = None, *, weigh: Weigh | None = None
+) -> str | None:
+    """Return the name of the first rule that holds in `words`, or None.
+
+    `weigh` sums the weights, else those that are shipped; whatever it raises, the rules stand.
+    """
+    present = danger_in(words, context)
+    rule = first_rule(present)
+    try:
+        weight = (weigh or _weights().of)(gate_features(words, present))
+    except Exception:  # noqa: BLE001  # a fault in the weights must not cost a flag
+        return rule
+    if rule is not None and weight > RULE_NEEDS:
+        return rule
+    return BY_WEIGHT if weight >= ADDS_FROM else None
+
+
+def danger_in(words: Words, context: Context | None = None) -> frozenset[str]:
+    """Return the concepts of danger that are live in `words`."""
+    found = words.memo.get("danger")
+    if isinstance(found, frozenset):
+        return found
     hits = _matcher().find(words)
-    if not hits:
-        return None
-    context = context or Context(words)
-    present = {hit.concept for hit in hits if _counts(hit, context)}
-    if "onset" in present:
-        present.discard("ctx_chronic")  # of long standing, but something began now
+    present: frozenset[str] = frozenset()
+    if hits:
+        context = context or context_of(words)
+        live = {hit.concept for hit in hits if _counts(hit, context)}
+        if "onset" in live:
+            live.discard("ctx_chronic")  # of long standing, but something began now
+        present = frozenset(live)
+    words.memo["danger"] = present
+    return present
+
+
+def gate_features(words: Words, present: frozenset[str]) -> set[str]:
+    """Return what the weights of the gate look at: words and live concepts, each once."""
+    features = set(words.words)
+    features.update(["~" + concept for concept in present])
+    return features
+
+
+@cache
+def _weights() -> Evidence:
+    return Evidence(lines("emergency_weights.tsv"))
+
+
+def first_rule(present: frozenset[str]) -> str | None:
     for rule in _rules():
         for group in rule.needs:
             if group.isdisjoint(present):

@@ -27,6 +27,16 @@ def _matcher() -> Matcher:
     return Matcher((kind, pattern) for kind, pattern, *_ in lines("context.tsv"))
 
 
+def context_of(text: Words) -> "Context":
+    """Return the context of `text`, found once for every pass over it."""
+    found = text.memo.get("context")
+    if isinstance(found, Context):
+        return found
+    context = Context(text)
+    text.memo["context"] = context
+    return context
+
+
 class Context:
     """The triggers of one text."""
 

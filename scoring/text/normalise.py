@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from scoring.text.lexicon import respelled, vocabulary, word_forms
@@ -28,6 +28,8 @@ class Words:
     sentences: list[int]
     clauses: list[int]
     asks: frozenset[int]  #: Sentences that end with a question mark.
+    #: What a pass over the text has found, for the next pass: the gate and the signals share it.
+    memo: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
 
 
 def normalise(text: str) -> str:

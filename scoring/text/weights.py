@@ -1,0 +1,91 @@
+"""Weights of the linear models: trained by `bench/text_weights.py`, shipped as data, summed here.
+
+A file has one line a feature: the feature, then `value=weight` for each value that it speaks for
+or against, in hundredths. A feature is a word of the text as it is normalised, `~` and a concept
+of danger, `+` and a concept of the inquiry, or `=` and what the rules make of them.
+"""
+
+import math
+from array import array
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+#: The constant term, on a line of its own.
+BIAS: Final = "(bias)"
+_BITS: Final = 32
+_HALF: Final = 1 << (_BITS - 1)
+
+
+class Weights:
+    """Sums of weights for several values at once.
+
+    All weights of a feature stand in one large whole number, 32 bits a value: one addition adds
+    them all, and pure Python keeps up with far larger tables than a loop would.
+    """
+
+    def __init__(self, table: Iterable[Sequence[str]]) -> None:
+        """Compile `table`.
+
+        Raises:
+            ValueError: A line has no `value=weight`, or the constant term is missing.
+        """
+        rows = [(line[0], [_read(cell) for cell in line[1:]]) for line in table]
+        self.values = tuple(sorted({value for _, cells in rows for value, _ in cells}))
+        place = {value: _BITS * index for index, value in enumerate(self.values)}
+        self._packed = {
+            feature: sum(weight << place[value] for value, weight in cells)
+            for feature, cells in rows
+        }
+        if BIAS not in self._packed:
+            raise ValueError(f"weights: no line {BIAS}")
+        offset = sum(_HALF << shift for shift in place.values())
+        self._start = self._packed.pop(BIAS) + offset
+        self._bytes = len(self.values) * _BITS // 8
+
+    def __len__(self) -> int:
+        """Return how many features have a weight."""
+        return len(self._packed)
+
+    def sums(self, features: Iterable[str]) -> list[int]:
+        """Return the sum for each of `values`, in hundredths; each feature counts once.
+
+        >>> Weights([["(bias)", "a=-50"], ["pain", "a=200", "b=-30"]]).sums({"pain", "or"})
+        [150, -30]
+        """
+        get = self._packed.get
+        total = self._start + sum([get(feature, 0) for feature in features])
+        fields = array("I", total.to_bytes(self._bytes, "little"))
+        return [number - _HALF for number in fields]
+
+
+class Evidence:
+    """Weighs a text for one question; long texts and short ones on the same scale.
+
+    The sum over the features is divided by the root of how many of them have a weight.
+    """
+
+    def __init__(self, table: Iterable[Sequence[str]]) -> None:
+        """Compile `table`, of which each line speaks of one and the same value.
+
+        Raises:
+            ValueError: A line has no `value=weight`, or the constant term is missing.
+        """
+        self._weights = {line[0]: _read(line[1])[1] for line in table if len(line) == 2}
+        if BIAS not in self._weights:
+            raise ValueError(f"weights: no line {BIAS}")
+        self._bias = self._weights.pop(BIAS)
+
+    def of(self, features: Iterable[str]) -> int:
+        """Return the evidence of `features` in hundredths.
+
+        >>> Evidence([["(bias)", "danger=-50"], ["numb", "danger=200"]]).of({"numb", "or"})
+        150
+        """
+        get = self._weights.get
+        found = [weight for feature in features if (weight := get(feature)) is not None]
+        return self._bias + round(sum(found) / math.sqrt(len(found) or 1))
+
+
+def _read(cell: str) -> tuple[str, int]:
+    value, _, weight = cell.partition("=")
+    return value, int(weight)
