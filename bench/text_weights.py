@@ -11,10 +11,9 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, diags
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, cross_val_predict
-from sklearn.preprocessing import normalize
 
 from scoring.evaluation import agreements, macro_f1, micro_f1
 from scoring.labels import INQUIRY_TYPES, INSURANCES, PROCEDURES, URGENCIES
@@ -23,7 +22,7 @@ from scoring.text.choosing import choose
 from scoring.text.emergency import first_rule, danger_in, emergency_in, gate_features
 from scoring.text.normalise import words_of
 from scoring.text.reading import read_by_rules
-from scoring.text.weights import Weights
+from scoring.text.weights import SHORT, Weights
 
 FILES = sorted(Path("tests/scoring/text/inquiries").glob("train_*.jsonl"))
 LEXICONS = Path("scoring/text/lexicons")
@@ -61,7 +60,8 @@ def main() -> None:
 def gate(words, is_emergency, chosen) -> None:
     sets = [gate_features(text, danger_in(text)) for text in words]
     table, names = tabled(sets)
-    table = normalize(table)  # as `scoring.text.weights.Evidence` does
+    # As `scoring.text.weights.Evidence` does.
+    table = diags(1 / np.sqrt(np.maximum(np.asarray(table.sum(axis=1)).ravel(), SHORT))) @ table
     fitted = model(strength=15.0).fit(table, is_emergency)
     evidence = cross_val_predict(
         model(strength=15.0), table, is_emergency, cv=FOLDS, method="decision_function"

@@ -12,6 +12,8 @@ from typing import Final
 
 #: The constant term, on a line of its own.
 BIAS: Final = "(bias)"
+#: So many features, at least, share the weight of a text.
+SHORT: Final = 16
 _BITS: Final = 32
 _HALF: Final = 1 << (_BITS - 1)
 
@@ -61,7 +63,8 @@ class Weights:
 class Evidence:
     """Weighs a text for one question; long texts and short ones on the same scale.
 
-    The sum over the features is divided by the root of how many of them have a weight.
+    The sum over the features is divided by the root of how many of them have a weight; a text
+    of a few words counts as one of `SHORT`, or one word would carry it all.
     """
 
     def __init__(self, table: Iterable[Sequence[str]]) -> None:
@@ -79,11 +82,11 @@ class Evidence:
         """Return the evidence of `features` in hundredths.
 
         >>> Evidence([["(bias)", "danger=-50"], ["numb", "danger=200"]]).of({"numb", "or"})
-        150
+        0
         """
         get = self._weights.get
         found = [weight for feature in features if (weight := get(feature)) is not None]
-        return self._bias + round(sum(found) / math.sqrt(len(found) or 1))
+        return self._bias + round(sum(found) / math.sqrt(max(len(found), SHORT)))
 
 
 def _read(cell: str) -> tuple[str, int]:
