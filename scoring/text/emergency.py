@@ -87,6 +87,11 @@ def emergency_in(
     return BY_WEIGHT if weight >= ADDS_FROM else None
 
 
+def danger_evidence(words: Words) -> float:
+    """Return the evidence of the shipped weights for danger in `words`: positive is for it."""
+    return _weights().of(gate_features(words, danger_in(words))) / 100
+
+
 def danger_in(words: Words, context: Context | None = None) -> frozenset[str]:
     """Return the concepts of danger that are live in `words`."""
     found = words.memo.get("danger")
