@@ -8,7 +8,10 @@ the cross-validated figures. The blind files are never read here.
 import argparse
 import json
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix, diags
@@ -19,36 +22,39 @@ from scoring.evaluation import agreements, macro_f1, micro_f1
 from scoring.labels import INQUIRY_TYPES, INSURANCES, PROCEDURES, URGENCIES
 from scoring.result import Signals
 from scoring.text.choosing import choose
-from scoring.text.emergency import first_rule, danger_in, emergency_in, gate_features
-from scoring.text.normalise import words_of
+from scoring.text.emergency import danger_in, emergency_in, first_rule, gate_features
+from scoring.text.normalise import Words, words_of
 from scoring.text.reading import read_by_rules
 from scoring.text.weights import SHORT, Weights
 
 FILES = sorted(Path("tests/scoring/text/inquiries").glob("train_*.jsonl"))
 LEXICONS = Path("scoring/text/lexicons")
 FOLDS = KFold(10, shuffle=True, random_state=0)
+Rows = Sequence[Mapping[str, Any]]
+Texts = Sequence[Words]
+Sets = Sequence[AbstractSet[str]]
 #: So many texts must have a word before it gets a weight.
 LEAST_TEXTS = 2
 #: Smaller weights, in hundredths, are left out of the signals' file.
 LEAST_WEIGHT = 8
 
 
-def fit_many(table, columns):
+def fit_many(table: Any, columns: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return (weights, biases), one column a value, for a table of 0 and 1."""
     models = [model(strength=0.3).fit(table, column) for column in columns]
     return np.stack([m.coef_[0] for m in models], 1), np.array([m.intercept_[0] for m in models])
 
 
-def model(*, strength):
+def model(*, strength: float) -> LogisticRegression:
     return LogisticRegression(
         C=strength, class_weight="balanced", max_iter=2000, solver="liblinear"
     )
 
 
 def main() -> None:
+    """Train, check and write both files."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--check", action="store_true")
-    options.add_argument("--alarms", type=float, default=0.04, help="false alarms aimed at")
     chosen = options.parse_args()
     rows = [json.loads(line) for file in FILES for line in file.read_text("utf-8").splitlines()]
     words = [words_of(row["text"]) for row in rows]
@@ -57,7 +63,8 @@ def main() -> None:
     signals(rows, words, chosen)
 
 
-def gate(words, is_emergency, chosen) -> None:
+def gate(words: Texts, is_emergency: np.ndarray, chosen: argparse.Namespace) -> None:
+    """Print how rules and weights flag together; write the weights of the gate."""
     sets = [gate_features(text, danger_in(text)) for text in words]
     table, names = tabled(sets)
     # As `scoring.text.weights.Evidence` does.
@@ -85,10 +92,13 @@ def gate(words, is_emergency, chosen) -> None:
         write("emergency_weights.tsv", lines)
 
 
-def signals(rows, words, chosen) -> None:
+def signals(rows: Rows, words: Texts, chosen: argparse.Namespace) -> None:
+    """Print what the weights of the signals reach; write them."""
     # The verdict of the gate as it will be at run time.
     flags = [emergency_in(text) is not None for text in words]
-    read = [read_by_rules(text, is_emergency=flag) for text, flag in zip(words, flags, strict=True)]
+    read = [
+        read_by_rules(text, is_emergency=flag) for text, flag in zip(words, flags, strict=True)
+    ]
     sets = [features for _, features in read]
     wanted = wanted_columns(rows)
     found = [Signals()] * len(rows)
@@ -107,8 +117,10 @@ def signals(rows, words, chosen) -> None:
         write("signal_weights.tsv", trained(range(len(rows)), sets, wanted))
 
 
-def wanted_columns(rows) -> dict[str, np.ndarray]:
-    wanted = {f"urgency:{name}": [row["urgency"] == name for row in rows] for name in URGENCIES[1:]}
+def wanted_columns(rows: Rows) -> dict[str, np.ndarray]:
+    wanted = {
+        f"urgency:{name}": [row["urgency"] == name for row in rows] for name in URGENCIES[1:]
+    }
     wanted |= {f"type:{n}": [row["inquiry_type"] == n for row in rows] for n in INQUIRY_TYPES}
     wanted |= {f"insurance:{n}": [row["insurance"] == n for row in rows] for n in INSURANCES}
     wanted |= {f"intent:{n}": [row["booking_intent"] == n for row in rows] for n in range(5)}
@@ -116,7 +128,7 @@ def wanted_columns(rows) -> dict[str, np.ndarray]:
     return {value: np.array(column) for value, column in wanted.items()}
 
 
-def trained(train, sets, wanted) -> list[list[str]]:
+def trained(train: Iterable[int], sets: Sets, wanted: Mapping[str, np.ndarray]) -> list[list[str]]:
     """Return the lines of a weights file trained on the rows `train`."""
     table, names = tabled([sets[row] for row in train])
     columns = [column[list(train)] for column in wanted.values()]
@@ -131,7 +143,7 @@ def trained(train, sets, wanted) -> list[list[str]]:
     return [["(bias)", *bias], *(line for line in lines if len(line) > 1)]
 
 
-def report(rows, found, name) -> None:
+def report(rows: Rows, found: Sequence[Signals], name: str) -> None:
     parts = [name]
     for label in ("urgency", "inquiry_type", "insurance", "booking_intent"):
         pairs = [
@@ -148,7 +160,7 @@ def report(rows, found, name) -> None:
     print(" | ".join(parts))
 
 
-def tabled(sets):
+def tabled(sets: Sets) -> tuple[Any, list[str]]:
     """Return the features of texts as a table of 0 and 1, and the names of its columns."""
     seen = Counter(feature for features in sets for feature in features)
     names = sorted(name for name, texts in seen.items() if texts >= LEAST_TEXTS)
@@ -166,14 +178,15 @@ def tabled(sets):
     return table, names
 
 
-def figures(flagged, is_emergency) -> str:
+def figures(flagged: np.ndarray, is_emergency: np.ndarray) -> str:
     recall = (flagged & is_emergency).sum() / is_emergency.sum()
     alarms = (flagged & ~is_emergency).sum() / (~is_emergency).sum()
     return f"recall {recall:.3f} alarms {alarms:.3f}"
 
 
-def write(name, lines) -> None:
-    head = f"# feature\tvalue=weight in hundredths: made by bench/text_weights.py from {len(FILES)} files"
+def write(name: str, lines: Iterable[Sequence[str]]) -> None:
+    made = f"made by bench/text_weights.py from {len(FILES)} files"
+    head = f"# feature\tvalue=weight in hundredths: {made}"
     body = ["\t".join(line) for line in sorted(lines)]
     (LEXICONS / name).write_text("\n".join([head, *body]) + "\n", encoding="utf-8")
     print(name, len(body), "lines", (LEXICONS / name).stat().st_size, "bytes")

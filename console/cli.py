@@ -142,7 +142,9 @@ def score(file: Any, model_file: Path | None, now: str | None) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--misses", is_flag=True, help="List what was missed, by id; never by text.")
-@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the gate's curve, SVG.")
+@click.option(
+    "--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the gate's curve, SVG."
+)
 def evaluate_text(
     *, files: tuple[Path, ...], as_json: bool, misses: bool, plot: Path | None
 ) -> None:

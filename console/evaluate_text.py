@@ -59,8 +59,6 @@ def run_evaluation(
             if file.suffix != ".jsonl":
                 found[file.name] = _measure_table(file)
         if plot is not None:
-            if not inquiries:
-                raise FileError("--plot: needs a file of inquiries")
             plot.write_text(curve_svg(inquiries), encoding="utf-8")
     except (FileError, OSError) as error:
         Console(stderr=True).print(f"evaluate-text: {error}", markup=False)
@@ -117,7 +115,9 @@ def _emergency(rows: Sequence[Mapping[str, Any]], read: Sequence[Signals]) -> di
         "false_alarms": _share(is_flagged for is_flagged, _ in ordinary),
         "false_alarms_on_traps": _share(is_flagged for is_flagged, trap in ordinary if trap),
         "false_alarms_by_trap": {
-            kind: _share(is_flagged for is_flagged, trap in ordinary if (trap or "no trap") == kind)
+            kind: _share(
+                is_flagged for is_flagged, trap in ordinary if (trap or "no trap") == kind
+            )
             for kind in traps
         },
     }
@@ -159,25 +159,29 @@ def _misses(rows: Sequence[Mapping[str, Any]], read: Sequence[Signals]) -> dict[
     ]
     return {
         "emergency_missed": [
-            row["id"]
-            for row, signals in pairs
-            if row["urgency"] == "emergency" != signals.urgency
+            row["id"] for row, signals in pairs if row["urgency"] == "emergency" != signals.urgency
         ],
         "emergency_false_alarms": [
-            row["id"]
-            for row, signals in pairs
-            if signals.urgency == "emergency" != row["urgency"]
+            row["id"] for row, signals in pairs if signals.urgency == "emergency" != row["urgency"]
         ],
         **missed,
     }
 
 
 def curve_svg(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the curve of recall against false alarms of the gate's evidence, as a drawing."""
+    """Return the curve of recall against false alarms of the gate's evidence, as a drawing.
+
+    Raises:
+        FileError: There are no inquiries to draw.
+    """
+    if not rows:
+        raise FileError("--plot: needs a file of inquiries")
     points = recall_against_alarms(
         (danger_evidence(words_of(row["text"])), row["urgency"] == "emergency") for row in rows
     )
-    line = " ".join(f"{60 + 400 * alarms:.1f},{340 - 300 * recall:.1f}" for _, recall, alarms in points)
+    line = " ".join(
+        f"{60 + 400 * alarms:.1f},{340 - 300 * recall:.1f}" for _, recall, alarms in points
+    )
     marks = "".join(
         f'<text x="{60 + 400 * at / 10:.0f}" y="358" text-anchor="middle">{at / 10:g}</text>'
         f'<text x="52" y="{344 - 300 * at / 10:.0f}" text-anchor="end">{at / 10:g}</text>'

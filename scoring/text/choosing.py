@@ -63,9 +63,7 @@ def _best(sums: dict[str, int], label: str, values: Iterable[str]) -> str | None
 
 
 def _procedures(sums: dict[str, int]) -> tuple[str, ...]:
-    known = [
-        (sums[key], name) for name in PROCEDURES if (key := f"procedure:{name}") in sums
-    ]
+    known = [(sums[key], name) for name in PROCEDURES if (key := f"procedure:{name}") in sums]
     if not known:
         return ()
     first = max(known)[1]

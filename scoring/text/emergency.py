@@ -122,6 +122,7 @@ def _weights() -> Evidence:
 
 
 def first_rule(present: frozenset[str]) -> str | None:
+    """Return the name of the first rule whose concepts are all `present`, or None."""
     for rule in _rules():
         for group in rule.needs:
             if group.isdisjoint(present):

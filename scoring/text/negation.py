@@ -158,7 +158,9 @@ def is_denied(sentence: str, concept: str) -> bool:
     hits = _clinical().find(text)
     stops = [hit.start for hit in hits if hit.concept == "ends_scope"]
     pseudo = [
-        hit for hit in hits if hit.concept == "pseudo" and not (hit.start < end and start < hit.end)
+        hit
+        for hit in hits
+        if hit.concept == "pseudo" and not (hit.start < end and start < hit.end)
     ]
     for hit in hits:
         if any(other.start <= hit.start < other.end for other in pseudo):

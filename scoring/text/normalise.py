@@ -3,9 +3,10 @@
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
-from scoring.text.lexicon import respelled, vocabulary, word_forms
+from scoring.text.lexicon import MAX_REMEMBERED, respelled, vocabulary, word_forms
 
 #: Longer texts are read from both ends: what matters stands at the start or at the end.
 MAX_CHARS: Final = 20_000
@@ -53,7 +54,6 @@ def words_of(text: str) -> Words:
     >>> words_of("My son's arm hurts. Cant breath!").words
     ['my', 'son', 'arm', 'hurts', 'cant', 'breathe']
     """
-    forms = word_forms()
     words: list[str] = []
     sentences: list[int] = []
     clauses: list[int] = []
@@ -70,14 +70,19 @@ def words_of(text: str) -> Words:
         if first == ",":
             clause += 1
             continue
-        for word in forms.get(token) or _plain(token, forms):
+        for word in _meant(token):
             words.append(word)
             sentences.append(sentence)
             clauses.append(clause)
     return Words(words, sentences, clauses, frozenset(asks))
 
 
-def _plain(token: str, forms: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+@lru_cache(maxsize=MAX_REMEMBERED)
+def _meant(token: str) -> tuple[str, ...]:
+    """Return the words that a token stands for. Single words, apart from any text; bounded."""
+    forms = word_forms()
+    if (meant := forms.get(token)) is not None:
+        return meant
     if not token[0].isalpha():
         return (token,)
     token = token.replace("\u2019", "'")
