@@ -41,7 +41,7 @@ LEAST_WEIGHT = 8
 
 def fit_many(table: Any, columns: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return (weights, biases), one column a value, for a table of 0 and 1."""
-    models = [model(strength=0.3).fit(table, column) for column in columns]
+    models = [model(strength=1.0).fit(table, column) for column in columns]
     return np.stack([m.coef_[0] for m in models], 1), np.array([m.intercept_[0] for m in models])
 
 

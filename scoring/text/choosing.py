@@ -9,7 +9,7 @@ from scoring.result import Signals
 from scoring.text.weights import Weights
 
 #: A procedure beside the strongest one is named where its sum, in hundredths, is above this.
-ALSO_FROM: Final = 150
+ALSO_FROM: Final = 250
 _NO_CARE: Final = frozenset({"job_or_vendor", "spam"})
 _NO_LEAD: Final = _NO_CARE | {"existing_patient_clinical", "existing_patient_admin"}
 _INTENTS: Final = ("0", "1", "2", "3", "4")

@@ -72,7 +72,7 @@ def read_by_rules(words: Words, *, is_emergency: bool) -> tuple[Signals, set[str
     features = gate_features(words, danger_in(words, context))
     features.update(["+" + concept for concept in concepts])
     features.update((f"=type {inquiry_type}", f"=insurance {signals.insurance}"))
-    features.update([f"=urgency {urgency}", "=asks" if words.asks else "=tells"])
+    features.add("=asks" if words.asks else "=tells")
     features.update(["=procedure " + name for name in procedures])
     return signals, features
 
