@@ -36,12 +36,12 @@ Sets = Sequence[AbstractSet[str]]
 #: So many texts must have a word before it gets a weight.
 LEAST_TEXTS = 2
 #: Smaller weights, in hundredths, are left out of the signals' file.
-LEAST_WEIGHT = 8
+LEAST_WEIGHT = 7
 
 
 def fit_many(table: Any, columns: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return (weights, biases), one column a value, for a table of 0 and 1."""
-    models = [model(strength=1.0).fit(table, column) for column in columns]
+    models = [model(strength=0.3).fit(table, column) for column in columns]
     return np.stack([m.coef_[0] for m in models], 1), np.array([m.intercept_[0] for m in models])
 
 
@@ -136,11 +136,13 @@ def trained(train: Iterable[int], sets: Sets, wanted: Mapping[str, np.ndarray]) 
     rounded = np.rint(100 * weights).astype(int)
     rounded[abs(rounded) < LEAST_WEIGHT] = 0
     lines = [
-        [name, *(f"{value}={w}" for value, w in zip(wanted, row, strict=True) if w)]
+        [name, *(f"{number}={w}" for number, w in enumerate(row) if w)]
         for name, row in zip(names, rounded, strict=True)
     ]
-    bias = [f"{value}={round(100 * b)}" for value, b in zip(wanted, biases, strict=True)]
-    return [["(bias)", *bias], *(line for line in lines if len(line) > 1)]
+    values = [f"{number}={value}" for number, value in enumerate(wanted)]
+    bias = [f"{number}={round(100 * b)}" for number, b in enumerate(biases)]
+    kept = sorted(line for line in lines if len(line) > 1)
+    return [["(values)", *values], ["(bias)", *bias], *kept]
 
 
 def report(rows: Rows, found: Sequence[Signals], name: str) -> None:
@@ -187,7 +189,7 @@ def figures(flagged: np.ndarray, is_emergency: np.ndarray) -> str:
 def write(name: str, lines: Iterable[Sequence[str]]) -> None:
     made = f"made by bench/text_weights.py from {len(FILES)} files"
     head = f"# feature\tvalue=weight in hundredths: {made}"
-    body = ["\t".join(line) for line in sorted(lines)]
+    body = ["\t".join(line) for line in lines]
     (LEXICONS / name).write_text("\n".join([head, *body]) + "\n", encoding="utf-8")
     print(name, len(body), "lines", (LEXICONS / name).stat().st_size, "bytes")
 

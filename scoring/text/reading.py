@@ -51,7 +51,8 @@ def read_by_rules(words: Words, *, is_emergency: bool) -> tuple[Signals, set[str
     context = context_of(words)
     hits = _matcher().find(words)
     concepts = {hit.concept for hit in hits if _counts(hit, context)}
-    selling = len({hit.start for hit in hits if hit.concept == "vendor"})
+    # Different words: a repeated one counts once.
+    selling = len({words.words[hit.start] for hit in hits if hit.concept == "vendor"})
     inquiry_type = inquiry_type_of(
         concepts, asks=bool(words.asks), times=selling, possible_emergency=is_emergency
     )

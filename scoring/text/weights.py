@@ -1,17 +1,21 @@
 """Weights of the linear models: trained by `bench/text_weights.py`, shipped as data, summed here.
 
 A file has one line a feature: the feature, then `value=weight` for each value that it speaks for
-or against, in hundredths. A feature is a word of the text as it is normalised, `~` and a concept
+or against, in hundredths. Its first line may give the values short names: `(values)`, then
+`short=value` for each. A feature is a word of the text as it is normalised, `~` and a concept
 of danger, `+` and a concept of the inquiry, or `=` and what the rules make of them.
 """
 
 import math
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 #: The constant term, on a line of its own.
 BIAS: Final = "(bias)"
+#: The line that gives short names.
+VALUES: Final = "(values)"
 #: So many features, at least, share the weight of a text.
 SHORT: Final = 16
 _BITS: Final = 32
@@ -31,7 +35,11 @@ class Weights:
         Raises:
             ValueError: A line has no `value=weight`, or the constant term is missing.
         """
-        rows = [(line[0], [_read(cell) for cell in line[1:]]) for line in table]
+        lines = [list(line) for line in table]
+        names: dict[str, str] = {}
+        if lines and lines[0][0] == VALUES:
+            names = dict(cell.split("=") for cell in lines.pop(0)[1:])
+        rows = [(line[0], [_read(cell, names) for cell in line[1:]]) for line in lines]
         self.values = tuple(sorted({value for _, cells in rows for value, _ in cells}))
         place = {value: _BITS * index for index, value in enumerate(self.values)}
         self._packed = {
@@ -89,6 +97,6 @@ class Evidence:
         return self._bias + round(sum(found) / math.sqrt(max(len(found), SHORT)))
 
 
-def _read(cell: str) -> tuple[str, int]:
+def _read(cell: str, names: Mapping[str, str] = MappingProxyType({})) -> tuple[str, int]:
     value, _, weight = cell.partition("=")
-    return value, int(weight)
+    return names.get(value, value), int(weight)
