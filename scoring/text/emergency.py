@@ -80,11 +80,12 @@ def emergency_in(
     rule = first_rule(present)
     try:
         weight = (weigh or _weights().of)(gate_features(words, present))
+        adds, agrees = weight >= ADDS_FROM, weight > RULE_NEEDS
     except Exception:  # noqa: BLE001  # a fault in the weights must not cost a flag
         return rule
-    if rule is not None and weight > RULE_NEEDS:
-        return rule
-    return BY_WEIGHT if weight >= ADDS_FROM else None
+    if rule is None:
+        return BY_WEIGHT if adds else None
+    return rule if agrees else None
 
 
 def danger_evidence(words: Words) -> float:

@@ -62,9 +62,7 @@ def _shortened(text: str) -> str:
     text = _JUNK.sub(" ", text[:MAX_LOOKED_AT])
     text = _SAME_WORD.sub(r"\1", text)
     ends = iter([*_END_OF_SENTENCE.findall(text), ""])
-    parts = dict.fromkeys(
-        (part.strip(), next(ends)[:1]) for part in _END_OF_SENTENCE.split(text)
-    )
+    parts = dict.fromkeys((part.strip(), next(ends)[:1]) for part in _END_OF_SENTENCE.split(text))
     text = " ".join(part + end for part, end in parts)
     if len(text) > MAX_CHARS:
         text = text[: MAX_CHARS // 2] + "\n" + text[-MAX_CHARS // 2 :]

@@ -51,7 +51,9 @@ def test_s042_ten_thousand_repeats_change_no_verdict(text):
     assert read_signals((text + "\n") * 10_000) == read_signals(text)
 
 
-@pytest.mark.parametrize("junk", ["\U0001f600", "\U0001f1fa\U0001f1f8", " ", "\u200d", "\n", "*", "\x00"])
+@pytest.mark.parametrize(
+    "junk", ["\U0001f600", "\U0001f1fa\U0001f1f8", " ", "\u200d", "\n", "*", "\x00"]
+)
 @pytest.mark.parametrize("text", [EMERGENCY, ORDINARY])
 def test_a_megabyte_of_junk_round_a_text_changes_no_verdict(text, junk):
     flood = junk * (500_000 // len(junk))
@@ -65,7 +67,20 @@ def test_a_keyword_repeated_behind_an_emergency_does_not_hide_it():
 
 @pytest.mark.parametrize(
     "piece",
-    ["a", "ab ", "no ", "chest pain ", "if i ", "swollen face eye ", "\u0301", "\ufdfa", "a\u0301.", "x?", "!", "\ud800"],
+    [
+        "a",
+        "ab ",
+        "no ",
+        "chest pain ",
+        "if i ",
+        "swollen face eye ",
+        "\u0301",
+        "\ufdfa",
+        "a\u0301.",
+        "x?",
+        "!",
+        "\ud800",
+    ],
 )
 def test_the_time_grows_no_faster_than_the_text(piece):
     def cost(chars):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parent / "inquiries"
-TRAIN = [f"train_{letter}" for letter in "abcdefghijklmnop"]
+TRAIN = [f"train_{letter}" for letter in "abcdefghijklmnopq"]
 BLIND = [f"blind_{letter}" for letter in "abc"]
 KEYS = {
     "id",
