@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parent / "inquiries"
-TRAIN = [f"train_{letter}" for letter in "abcdefghijklmnopq"]
+TRAIN = [f"train_{letter}" for letter in "abcdefghijklmnopqr"]
 BLIND = [f"blind_{letter}" for letter in "abc"]
 KEYS = {
     "id",
