@@ -5,7 +5,8 @@ A rule names concepts that must all be live in the text. Both are data: `emergen
 and `emergency_rules.tsv`.
 
 Weights of words and concepts (`emergency_weights.tsv`) add flags of their own where the evidence
-is strong. A rule counts unless the weights speak clearly against it; where they cannot be read,
+is strong. A rule counts unless the weights speak clearly against it (not
+so those of self-harm and overdose: they always count); where they cannot be read,
 every rule counts. So a fault in the weights flags more, never less.
 """
 
@@ -30,15 +31,20 @@ BY_WEIGHT: Final = "by_weight"
 #: Returns the evidence for danger in the features of a text, in hundredths.
 Weigh = Callable[[Iterable[str]], int]
 
+#: Marks a rule that the weights cannot speak against.
+_CERTAIN: Final = "!"
 #: States that a writer may deny: "not pregnant".
 _DENIABLE_STATES: Final = frozenset({"ctx_preg", "ctx_postpartum"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
+class Rule:
+    """Concepts that together mean possible danger."""
+
     id: str
     needs: tuple[frozenset[str], ...]  #: One concept of each group.
     unless: frozenset[str]
+    is_certain: bool  #: Whatever the weights say.
 
 
 @cache
@@ -47,15 +53,17 @@ def _matcher() -> Matcher:
 
 
 @cache
-def _rules() -> tuple[_Rule, ...]:
-    return tuple(
-        _Rule(
-            id=name,
+def _rules() -> tuple[Rule, ...]:
+    rules = [
+        Rule(
+            id=name.removeprefix(_CERTAIN),
+            is_certain=name.startswith(_CERTAIN),
             needs=tuple(frozenset(group.split("|")) for group in needs.split()),
             unless=frozenset(unless.split()) - {"-"},
         )
         for name, needs, unless, *_ in lines("emergency_rules.tsv")
-    )
+    ]
+    return tuple(sorted(rules, key=lambda rule: not rule.is_certain))
 
 
 def possible_emergency(text: str) -> str | None:
@@ -82,10 +90,10 @@ def emergency_in(
         weight = (weigh or _weights().of)(gate_features(words, present))
         adds, agrees = weight >= ADDS_FROM, weight > RULE_NEEDS
     except Exception:  # noqa: BLE001  # a fault in the weights must not cost a flag
-        return rule
+        return None if rule is None else rule.id
     if rule is None:
         return BY_WEIGHT if adds else None
-    return rule if agrees else None
+    return rule.id if agrees or rule.is_certain else None
 
 
 def danger_evidence(words: Words) -> float:
@@ -122,15 +130,15 @@ def _weights() -> Evidence:
     return Evidence(lines("emergency_weights.tsv"))
 
 
-def first_rule(present: frozenset[str]) -> str | None:
-    """Return the name of the first rule whose concepts are all `present`, or None."""
+def first_rule(present: frozenset[str]) -> Rule | None:
+    """Return the first rule whose concepts are all `present`, certain rules first, or None."""
     for rule in _rules():
         for group in rule.needs:
             if group.isdisjoint(present):
                 break
         else:
             if rule.unless.isdisjoint(present):
-                return rule.id
+                return rule
     return None
 
 
