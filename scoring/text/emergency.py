@@ -19,7 +19,7 @@ from scoring.text.lexicon import lines
 from scoring.text.matcher import Hit, Matcher
 from scoring.text.negation import Context, context_of
 from scoring.text.normalise import Words, words_of
-from scoring.text.weights import Evidence
+from scoring.text.weights import SHORT, Evidence
 
 #: Evidence of the weights, in hundredths, from which a text is flagged without any rule.
 ADDS_FROM: Final = 80
@@ -88,7 +88,8 @@ def emergency_in(
     rule = first_rule(present)
     try:
         weight = (weigh or _weights().of)(gate_features(words, present))
-        adds, agrees = weight >= ADDS_FROM, weight > RULE_NEEDS
+        adds = weight >= ADDS_FROM
+        agrees = weight > RULE_NEEDS or len(words.words) < SHORT  # a few words weigh too little
     except Exception:  # noqa: BLE001  # a fault in the weights must not cost a flag
         return None if rule is None else rule.id
     if rule is None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parent / "inquiries"
-TRAIN = [f"train_{letter}" for letter in "abcdefghijklmnopqr"]
+TRAIN = [f"train_{letter}" for letter in "abcdefghijklmnopqrs"]
 BLIND = [f"blind_{letter}" for letter in "abc"]
 KEYS = {
     "id",
