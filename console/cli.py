@@ -248,6 +248,27 @@ def export() -> None:
     sys.exit(run_export())
 
 
+@main.command("evaluate-text")
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--misses", is_flag=True, help="List what was missed, by id; never by text.")
+@click.option(
+    "--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the gate's curve, SVG."
+)
+def evaluate_text(
+    *, files: tuple[Path, ...], as_json: bool, misses: bool, plot: Path | None
+) -> None:
+    """Measure the text signals on labelled inquiries or other labelled tables."""
+    from console.evaluate_text import run_evaluation
+
+    sys.exit(run_evaluation(files, as_json=as_json, with_misses=misses, plot=plot))
+
+
 def _instant(now: str | None) -> datetime | None:
     if now is None:
         return None

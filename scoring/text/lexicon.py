@@ -9,6 +9,8 @@ from typing import Final
 
 #: The lexicons whose second column is a pattern.
 PATTERN_FILES: Final = ("context.tsv", "emergency_concepts.tsv", "signals.tsv")
+#: Those without which there is no gate.
+GATE_FILES: Final = frozenset({"classes.tsv", "context.tsv", "emergency_concepts.tsv"})
 #: So many single words are remembered, apart from any text: people use the same few thousand.
 MAX_REMEMBERED: Final = 8_192
 _WORD: Final = re.compile(r"[a-z]+")
@@ -85,8 +87,12 @@ def vocabulary() -> frozenset[str]:
     words = {word for _, others, *_ in lines("spelling.tsv") for word in others.split()}
     words.update(word for word, *_ in lines("spelling.tsv"))
     for name in ("classes.tsv", *PATTERN_FILES):
-        for _, pattern, *_ in lines(name):
-            words.update(_WORD.findall(pattern))
+        try:
+            words.update(word for line in lines(name) for word in _WORD.findall(line[1]))
+        except (OSError, ValueError, IndexError):
+            # The gate reads words too: a fault in the signals' file must not stop it.
+            if name in GATE_FILES:
+                raise
     return frozenset(words)
 
 

@@ -9,8 +9,11 @@ from typing import Final
 
 from scoring.text.lexicon import lines
 from scoring.text.matcher import Hit, Matcher
-from scoring.text.normalise import Words
+from scoring.text.normalise import Words, words_of
 
+#: A clinician's denial reaches far over a list; what stands behind a finding, less far.
+_CLINICAL_REACH: Final = 25
+_CLINICAL_REACH_BACK: Final = 6
 #: A negation reaches so many words.
 _REACH: Final = 7
 #: Words that open a new thought: a negation does not reach past them.
@@ -25,6 +28,16 @@ _TERMINATORS: Final = frozenset(
 @cache
 def _matcher() -> Matcher:
     return Matcher((kind, pattern) for kind, pattern, *_ in lines("context.tsv"))
+
+
+def context_of(text: Words) -> "Context":
+    """Return the context of `text`, found once for every pass over it."""
+    found = text.memo.get("context")
+    if isinstance(found, Context):
+        return found
+    context = Context(text)
+    text.memo["context"] = context
+    return context
 
 
 class Context:
@@ -118,3 +131,48 @@ class Context:
         return any(
             clauses[trigger.start] == clauses[hit.start] for trigger in self._by_kind.get(kind, ())
         )
+
+
+@cache
+def _clinical() -> Matcher:
+    return Matcher((kind, pattern) for kind, pattern, *_ in lines("clinical_negation.tsv"))
+
+
+def is_denied(sentence: str, concept: str) -> bool:
+    """Return whether `sentence`, as clinicians write, says that `concept` is absent.
+
+    >>> is_denied("The patient denies chest pain or fever.", "fever")
+    True
+    """
+    # A colon ends a heading; a semicolon parts items of one list.
+    text = words_of(sentence.replace(":", ". ").replace(";", ","))
+    named = words_of(concept).words
+    starts = [
+        at
+        for at in range(len(text.words) - len(named) + 1)
+        if text.words[at : at + len(named)] == named
+    ]
+    if not named or not starts:
+        return False
+    start, end = starts[0], starts[0] + len(named)
+    hits = _clinical().find(text)
+    stops = [hit.start for hit in hits if hit.concept == "ends_scope"]
+    pseudo = [
+        hit
+        for hit in hits
+        if hit.concept == "pseudo" and not (hit.start < end and start < hit.end)
+    ]
+    for hit in hits:
+        if any(other.start <= hit.start < other.end for other in pseudo):
+            continue
+        if text.sentences[hit.start] != text.sentences[start]:
+            continue
+        if hit.concept == "before" and 0 <= start - hit.end <= _CLINICAL_REACH:
+            between = range(hit.end, start)
+        elif hit.concept == "behind" and 0 <= hit.start - end <= _CLINICAL_REACH_BACK:
+            between = range(end, hit.start)
+        else:
+            continue
+        if not any(stop in between for stop in stops):
+            return True
+    return False

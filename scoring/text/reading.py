@@ -3,15 +3,17 @@
 from functools import cache
 
 from scoring.result import Signals
-from scoring.text.emergency import emergency_in
+from scoring.text.choosing import choose
+from scoring.text.emergency import danger_in, emergency_in, gate_features
 from scoring.text.inquiry import booking_intent_of, inquiry_type_of
 from scoring.text.insurance import insurance_of
 from scoring.text.lexicon import lines
 from scoring.text.matcher import Hit, Matcher
-from scoring.text.negation import Context
+from scoring.text.negation import Context, context_of
 from scoring.text.normalise import Words, words_of
 from scoring.text.procedures import procedures_of
 from scoring.text.urgency import urgency_of
+from scoring.text.weights import Weights
 
 #: Concepts that a denial, or the past, takes away; the others are said by the words themselves.
 _DENIABLE = frozenset({"complaint", "urgent_sign"})
@@ -40,10 +42,17 @@ def signals_in(words: Words, *, is_emergency: bool) -> Signals:
     """Return what `words` say, given the gate's verdict on them."""
     if not words.words:
         return Signals(urgency="emergency" if is_emergency else "none")
-    context = Context(words)
+    by_rules, features = read_by_rules(words, is_emergency=is_emergency)
+    return choose(_weights(), features, is_emergency=is_emergency, by_rules=by_rules)
+
+
+def read_by_rules(words: Words, *, is_emergency: bool) -> tuple[Signals, set[str]]:
+    """Return what the rules make of `words`, and the features that the weights look at."""
+    context = context_of(words)
     hits = _matcher().find(words)
     concepts = {hit.concept for hit in hits if _counts(hit, context)}
-    selling = len({hit.start for hit in hits if hit.concept == "vendor"})
+    # Different words: a repeated one counts once.
+    selling = len({words.words[hit.start] for hit in hits if hit.concept == "vendor"})
     inquiry_type = inquiry_type_of(
         concepts, asks=bool(words.asks), times=selling, possible_emergency=is_emergency
     )
@@ -54,13 +63,24 @@ def signals_in(words: Words, *, is_emergency: bool) -> Signals:
             concepts, inquiry_type=inquiry_type, has_procedure=procedures != ("none",)
         )
     unwanted = inquiry_type in {"job_or_vendor", "spam"}
-    return Signals(
+    signals = Signals(
         urgency=urgency,
         inquiry_type=inquiry_type,
         insurance="unknown" if unwanted else insurance_of(concepts),
         procedures=procedures,
         booking_intent=booking_intent_of(concepts, inquiry_type=inquiry_type),
     )
+    features = gate_features(words, danger_in(words, context))
+    features.update(["+" + concept for concept in concepts])
+    features.update((f"=type {inquiry_type}", f"=insurance {signals.insurance}"))
+    features.add("=asks" if words.asks else "=tells")
+    features.update(["=procedure " + name for name in procedures])
+    return signals, features
+
+
+@cache
+def _weights() -> Weights:
+    return Weights(lines("signal_weights.tsv"))
 
 
 def read_route(text: str) -> str | None:

@@ -1,0 +1,70 @@
+"""From sums of weights to one value a label, such that the labels agree with each other."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from scoring.labels import INQUIRY_TYPES, INSURANCES, PROCEDURES, URGENCIES
+from scoring.result import Signals
+from scoring.text.weights import Weights
+
+#: A procedure beside the strongest one is named where its sum, in hundredths, is above this.
+ALSO_FROM: Final = 250
+_NO_CARE: Final = frozenset({"job_or_vendor", "spam"})
+_NO_LEAD: Final = _NO_CARE | {"existing_patient_clinical", "existing_patient_admin"}
+_INTENTS: Final = ("0", "1", "2", "3", "4")
+
+
+def choose(
+    weights: Weights, features: Iterable[str], *, is_emergency: bool, by_rules: Signals
+) -> Signals:
+    """Return the values with the greatest sums; a label without any weight stays with the rules.
+
+    >>> table = Weights([["(bias)", "type:spam=0"], ["win", "type:spam=90", "type:referral=-9"]])
+    >>> choose(table, {"win"}, is_emergency=False, by_rules=Signals()).inquiry_type
+    'spam'
+    """
+    sums = dict(zip(weights.values, weights.sums(features), strict=True))
+    inquiry_type = _best(sums, "type", INQUIRY_TYPES) or by_rules.inquiry_type
+    urgency = "emergency"
+    if not is_emergency:
+        urgency = _best(sums, "urgency", URGENCIES[1:]) or by_rules.urgency
+    found = by_rules._replace(
+        urgency=urgency,
+        inquiry_type=inquiry_type,
+        insurance=_best(sums, "insurance", INSURANCES) or by_rules.insurance,
+        procedures=_procedures(sums) or by_rules.procedures,
+        booking_intent=int(_best(sums, "intent", _INTENTS) or by_rules.booking_intent),
+    )
+    return _agreeing(found, sums, is_emergency=is_emergency)
+
+
+def _agreeing(found: Signals, sums: dict[str, int], *, is_emergency: bool) -> Signals:
+    """Return `found` with what one label settles about another."""
+    if found.inquiry_type in _NO_CARE:
+        return found._replace(
+            urgency="emergency" if is_emergency else "none",
+            insurance="unknown",
+            procedures=("none",),
+            booking_intent=0,
+        )
+    if found.inquiry_type in _NO_LEAD:
+        return found._replace(booking_intent=0)
+    if found.inquiry_type in {"price_question", "insurance_question"} and found.urgency == "none":
+        return found._replace(urgency=_best(sums, "urgency", URGENCIES[1:4]) or "routine")
+    return found
+
+
+def _best(sums: dict[str, int], label: str, values: Iterable[str]) -> str | None:
+    known = [(sums[key], value) for value in values if (key := f"{label}:{value}") in sums]
+    return max(known)[1] if known else None
+
+
+def _procedures(sums: dict[str, int]) -> tuple[str, ...]:
+    known = [(sums[key], name) for name in PROCEDURES if (key := f"procedure:{name}") in sums]
+    if not known:
+        return ()
+    first = max(known)[1]
+    if first == "none":
+        return ("none",)
+    also = {name for total, name in known if total > ALSO_FROM} - {"none"} | {first}
+    return tuple(name for name in PROCEDURES if name in also)
