@@ -35,9 +35,14 @@ floors: $(READY)
 lock:
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --only-binary :all: --no-header -q -o constraints.txt
+	uv pip compile pyproject.toml --group dev --group peers --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --only-binary :all: --no-header -q -o bench/constraints.txt
 
-bench: $(READY)
-	@$(BIN)/python -m bench
+bench: $(VENV)-bench/.ready
+	@$(VENV)-bench/bin/python -m bench
+
+$(VENV)-bench/.ready: bench/constraints.txt pyproject.toml .ci/environment
+	@PYTHON="$(PYTHON)" bash .ci/environment "$(VENV)-bench" bench/constraints.txt
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-bench build dist .mypy_cache .ruff_cache .pytest_cache

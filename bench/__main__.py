@@ -1,7 +1,7 @@
-"""Runs every benchmark of the path, one after the other."""
+"""Runs every benchmark, one after the other."""
 
-from bench import accept, path, start
+from bench import accept, engines, lines, path, start
 
-for part in (start, accept, path):
+for part in (start, accept, path, engines, lines):
     print(f"\n== {part.__name__}: {part.__doc__.splitlines()[0]}")
     part.main()

@@ -39,7 +39,9 @@ def main() -> None:
         bare = [sys.executable, "-m", "bench.bare", str(ports["waitress"]), str(THREADS)]
         stack.enter_context(peer(bare, ports["waitress"]))
         stack.enter_context(peer(_gunicorn(ports["gunicorn"]), ports["gunicorn"]))
-        print(f"{ROUNDS} rounds of {SECONDS:.0f} s, {CONNECTIONS} connections, {THREADS} threads")
+        print(
+            f"{ROUNDS} rounds of {SECONDS:.0f} s, {CONNECTIONS} connections, peers with {THREADS} threads"
+        )
         for events in (1, 100):
             request = _request(events, ports["ours"], CLIENT_SECRET)
             found: dict[str, list[float]] = {kind: [] for kind in ports}

@@ -18,7 +18,7 @@ class Settings(BaseModel):
     master_key: SecretStr | None = None
     listen_host: str = "127.0.0.1"
     listen_port: int = Field(default=8080, ge=0, le=65_535)
-    threads: int = Field(default=16, ge=1, le=64)
+    threads: int = Field(default=8, ge=1, le=64)
     log_level: str = Field(default="INFO", pattern=LOG_LEVEL)
 
     @field_validator("database_url")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -144,8 +145,14 @@ _WIDTH_OF_THE_REST = 84
 
 
 def _table(records: Sequence[ScoredRecord], width: int) -> Table:
-    table = Table(title="Who to call first", title_style="bold", header_style="bold")
-    table.add_column("#", justify="right", style="dim")
+    narrow = width < _WIDTH_OF_THE_REST
+    table = Table(
+        title="Who to call first",
+        title_style="bold",
+        header_style="bold",
+        box=None if narrow else box.HEAVY_HEAD,
+    )
+    table.add_column("#", justify="right", style="dim", no_wrap=True)
     for name in ("CRM", "Name"):
         table.add_column(name, no_wrap=True)
     table.add_column("Score", justify="right", no_wrap=True)

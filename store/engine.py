@@ -195,8 +195,8 @@ class Appender:
             self._connection = self._engine.raw_connection()
             self._busy_ms = BUSY_TIMEOUT_MS
         cursor = self._connection.cursor()
-        # In half seconds, so that a busy receiver need not set it for each commit.
-        busy_ms = min(math.ceil(timeout_s * 2) * 500, BUSY_TIMEOUT_MS)
+        # In whole half seconds, so that a busy receiver need not set it for each commit.
+        busy_ms = min(math.floor(timeout_s * 2) * 500, BUSY_TIMEOUT_MS)
         try:
             if busy_ms != self._busy_ms:
                 cursor.execute(f"PRAGMA busy_timeout={busy_ms}")

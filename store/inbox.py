@@ -5,7 +5,6 @@ hundred events costs one row.
 """
 
 import logging
-import threading
 import time
 import zlib
 from collections.abc import Sequence
@@ -112,9 +111,8 @@ class Inbox:
         self._engine = engine
         self._vault = vault
         self._append_rows = Appender(engine, _table, _APPENDED)
-        self._group = GroupCommit(self._append_rows, failures=Exception)
+        self._group = GroupCommit(self._commit)
         self._sealing: dict[str, _SealingKey] = {}
-        self._sealing_lock = threading.Lock()
         self._opening: dict[tuple[str, bytes], DataKey] = {}
 
     def append(self, *, account_id: str, kind: str, body: bytes, at: datetime) -> str:
@@ -123,34 +121,37 @@ class Inbox:
         Raises:
             InboxError: not stored within 3 s.
         """
-        ends = time.monotonic() + self._timeout_s
-        delivery_id = new_delivery_id(at)
+        draft = _Draft(account_id, kind, body, at)
         try:
-            key = self._key_for(account_id, at, ends)
-            sealed = key.seal(packed(body), _body_cell(account_id, delivery_id))
-        except SQLAlchemyError as error:
-            raise InboxError(type(error).__name__) from None
-        row = (account_id, delivery_id, schema.microseconds(at), kind, sealed)
-        try:
-            self._group.store(row, ends - time.monotonic())
+            self._group.store(draft, self._timeout_s)
         except NotStoredError as error:
             raise InboxError(str(error)) from None
-        return delivery_id
+        return draft.id
+
+    def _commit(self, drafts: Sequence["_Draft"], timeout_s: float) -> None:
+        """Seal a group of deliveries and append them in one commit.
+
+        One group is committed at a time, so the sealing keys need no lock.
+        """
+        ends = time.monotonic() + timeout_s
+        rows = []
+        for draft in drafts:
+            draft.id = new_delivery_id(draft.at)
+            key = self._key_for(draft.account_id, draft.at, ends)
+            cell = _body_cell(draft.account_id, draft.id)
+            sealed = key.seal(packed(draft.body), cell)
+            at = schema.microseconds(draft.at)
+            rows.append((draft.account_id, draft.id, at, draft.kind, sealed))
+        self._append_rows(rows, max(0.0, ends - time.monotonic()))
 
     def _key_for(self, account_id: str, at: datetime, ends: float) -> DataKey:
         """Return the account's sealing key, counting this use (S49)."""
-        # One thread counts ahead while the others wait: their time counts, too.
-        if not self._sealing_lock.acquire(timeout=max(0.0, ends - time.monotonic())):
-            raise InboxError("busy")
-        try:
-            held = self._sealing.get(account_id)
-            if held is None or held.left == 0:
-                held = self._reserve(account_id, at, ends - time.monotonic())
-                self._sealing[account_id] = held
-            held.left -= 1
-            return held.key
-        finally:
-            self._sealing_lock.release()
+        held = self._sealing.get(account_id)
+        if held is None or held.left == 0:
+            held = self._reserve(account_id, at, max(0.0, ends - time.monotonic()))
+            self._sealing[account_id] = held
+        held.left -= 1
+        return held.key
 
     def _reserve(self, account_id: str, at: datetime, timeout_s: float) -> "_SealingKey":
         """Count uses ahead for the account's newest key, or make a new key when it is worn.
@@ -307,6 +308,17 @@ class Inbox:
                 connection.exec_driver_sql("PRAGMA user_version")
         except SQLAlchemyError as error:
             raise InboxError(type(error).__name__) from None
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A delivery on its way into the inbox; its group's commit gives it its id."""
+
+    account_id: str
+    kind: str
+    body: bytes = field(repr=False)
+    at: datetime
+    id: str = ""
 
 
 @dataclass(slots=True)

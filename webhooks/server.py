@@ -8,14 +8,21 @@ any content coding (415) and more than the path's limit (413) as soon as the hea
 
 import logging
 import threading
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from waitress import create_server, wasyncore
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import BaseWSGIServer, MultiSocketServer
+from waitress.task import ThreadedTaskDispatcher
 from waitress.utilities import Error, RequestEntityTooLarge
+
+from config.logs import fault_of
+from store.group_commit import run_together
+from store.inbox import STORE_TIMEOUT_S
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +35,8 @@ XML_LIMIT = 4 * 1024 * 1024
 OTHER_LIMIT = 64 * 1024
 
 HEADER_LIMIT = 16 * 1024
+#: Requests that one thread serves together at most.
+TOGETHER = 64
 #: Bounds what half-read bodies can hold: 256 x 4 MiB at the very worst.
 MAX_CONNECTIONS = 256
 #: A connection that says nothing for so long is closed.
@@ -111,6 +120,72 @@ def _crm(path: str) -> str:
     return "other"
 
 
+def _serve(channel: HTTPChannel) -> None:
+    """Answer one request; nothing it raises may reach the others."""
+    try:
+        channel.service()
+    except Exception as error:  # noqa: BLE001  logged by class and place, without its text
+        kind, place = fault_of(error)
+        log.error("request.failed", extra={"error": kind, "place": place})  # noqa: TRY400
+
+
+class TogetherDispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has no types
+    """Hands one thread all requests that wait, so that their rows share a commit.
+
+    A second thread takes part only when the first has not come back for a while: the database is
+    busy, or a page takes long. Under Python's interpreter lock more threads at once are slower:
+    they wake each other instead of working (docs/decisions/0002).
+    """
+
+    def __init__(self, threads: int) -> None:
+        """Start `threads` threads."""
+        super().__init__()
+        #: A thread that has not come back for so long is helped by the next one. With a locked
+        #: database the last one comes to help as the first gives up: nobody waits twice.
+        self._stuck_s = STORE_TIMEOUT_S / threads
+        self._working = 0
+        self._taken_at = 0.0  #: When a thread took requests last, monotonic.
+        self._is_watched = False
+        self.set_thread_count(threads)
+
+    def handler_thread(self, thread_no: int) -> None:
+        """Serve requests until told to stop. Source: waitress 3.0.2, task.py, same name."""
+        while channels := self._take():
+            run_together(partial(_serve, channel) for channel in channels)
+            with self.lock:
+                self._working -= 1
+        with self.lock:
+            self.stop_count -= 1
+            self.threads.discard(thread_no)
+            self.thread_exit_cv.notify()
+
+    def _take(self) -> list[HTTPChannel]:
+        """Wait for requests; return those that wait, or nothing when the thread shall end."""
+        with self.lock:
+            while not self.stop_count:
+                now = time.monotonic()
+                if self.queue and (not self._working or now - self._taken_at > self._stuck_s):
+                    self._working += 1
+                    self._taken_at = now
+                    if not self._is_watched:
+                        self.queue_cv.notify()
+                    return [self.queue.popleft() for _ in range(min(len(self.queue), TOGETHER))]
+                if self._is_watched:
+                    self.queue_cv.wait()
+                else:  # one idle thread looks whether the others are stuck
+                    self._is_watched = True
+                    self.queue_cv.wait(self._stuck_s)
+                    self._is_watched = False
+            return []
+
+    def add_task(self, task: HTTPChannel) -> None:
+        """Queue a channel whose request is whole."""
+        with self.lock:
+            self.queue.append(task)
+            if not self._working:
+                self.queue_cv.notify()
+
+
 def build_server(
     app: WsgiApp,
     *,
@@ -135,9 +210,9 @@ def build_server(
 
     server = create_server(
         app,
+        _dispatcher=TogetherDispatcher(threads),
         host=host,
         port=port,
-        threads=threads,
         ident=None,
         connection_limit=MAX_CONNECTIONS,
         backlog=1024,

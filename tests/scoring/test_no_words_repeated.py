@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from config.models import packaged_model, packaged_models
 from scoring.engine import score
+from scoring.labels import INQUIRY_TYPES, INSURANCES, PROCEDURES, URGENCIES
 from scoring.lead import Lead
 
 NOW = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
@@ -53,14 +54,11 @@ def test_s041_no_run_of_eight_characters_of_an_inquiry_is_repeated(text, pack):
     output = shown(lead, model)
 
     repeated = {run for run in runs(text) if run in output and run not in ours}
-    # Labels of the signals are ours too: `dental_implant` is no quotation.
     assert not {run for run in repeated if run not in json.dumps(LABELS)}
 
 
-LABELS = [
-    *("dental_implant", "veneers", "invisalign_braces", "root_canal", "general_dental", "lasik"),
-    *("appointment_request", "insured_named", "price_question", "self_pay", "medicare"),
-]
+#: The labels of the signals are a closed set, and no quotation: `physical_therapy`.
+LABELS = [*PROCEDURES, *INQUIRY_TYPES, *INSURANCES, *URGENCIES]
 
 
 @settings(max_examples=150, deadline=None)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from store.group_commit import MAX_ROWS, GroupCommit, NotStoredError
+from store.group_commit import GroupCommit, NotStoredError, run_together
 
 
 class Disk:
@@ -30,7 +30,7 @@ class Disk:
             self.go.wait(10)
             time.sleep(self.delay_s)
             if self.fails(rows):
-                raise OSError("disk full")
+                raise OSError("marked value")
             self.rows += rows
         finally:
             self.at_once -= 1
@@ -44,58 +44,106 @@ def stored(group, row, timeout_s=5.0):
     return True
 
 
-def run(group, rows, *, threads=32, timeout_s=5.0):
+def together(group, rows, told, timeout_s=5.0):
+    run_together(
+        lambda row=row: told.__setitem__(row, stored(group, row, timeout_s)) for row in rows
+    )
+
+
+def in_threads(group, rows, *, threads=8, each=7):
+    told = {}
+    parts = [rows[n : n + each] for n in range(0, len(rows), each)]
     with ThreadPoolExecutor(threads) as pool:
-        return dict(zip(rows, pool.map(lambda r: stored(group, r, timeout_s), rows), strict=True))
+        list(pool.map(lambda part: together(group, part, told), parts))
+    return told
 
 
-def test_one_thread_alone_pays_one_commit():
+def test_a_row_alone_pays_one_commit():
     disk = Disk()
 
-    GroupCommit(disk, failures=Exception).store("a", 1.0)
+    GroupCommit(disk).store("a", 1.0)
     assert (disk.rows, disk.groups) == (["a"], [1])
 
 
-def test_threads_that_wait_share_commits_and_one_runs_at_a_time():
+def test_rows_of_tasks_that_run_together_share_one_commit():
+    disk = Disk()
+    told = {}
+    together(GroupCommit(disk), range(40), told)
+
+    assert told == dict.fromkeys(range(40), True)
+    assert disk.groups == [40]
+
+
+def test_a_task_without_a_row_and_one_with_two_run_together():
+    disk = Disk()
+    group = GroupCommit(disk)
+    order = []
+
+    def two():
+        group.store("first", 1.0)
+        order.append("between")
+        group.store("second", 1.0)
+        order.append("after")
+
+    run_together([two, lambda: order.append("none"), lambda: group.store("one", 1.0)])
+
+    assert order == ["none", "between", "after"]
+    assert (disk.rows, disk.groups) == (["first", "one", "second"], [2, 1])
+
+
+def test_a_task_goes_on_with_its_own_stack():
+    group = GroupCommit(Disk())
+    found = {}
+
+    def deep(name, left):
+        if left:
+            return [name, *deep(name, left - 1)]
+        group.store(name, 1.0)
+        return [name]
+
+    run_together(lambda n=n: found.__setitem__(n, deep(n, n)) for n in range(30))
+
+    assert found == {n: [n] * (n + 1) for n in range(30)}
+
+
+def test_commits_of_several_threads_run_one_at_a_time():
     disk = Disk(delay_s=0.002)
-    told = run(GroupCommit(disk, failures=Exception), range(400))
+    told = in_threads(GroupCommit(disk), range(400))
 
     assert all(told.values())
     assert sorted(disk.rows) == list(range(400))
     assert disk.most_at_once == 1
-    assert len(disk.groups) < 200
 
 
 def test_s021_no_false_success_and_no_false_row_when_commits_fail_at_random():
     rng = random.Random(5)  # noqa: S311  dice
     disk = Disk(delay_s=0.0005, fails=lambda _: rng.random() < 0.4)
-    told = run(GroupCommit(disk, failures=Exception), range(600))
+    told = in_threads(GroupCommit(disk), range(600))
 
-    # Told "stored" if and only if it is, when nobody runs out of time.
     assert {row for row, is_stored in told.items() if is_stored} == set(disk.rows)
     assert 0 < len(disk.rows) < 600
 
 
 def test_s021_a_failing_commit_fails_its_whole_group_and_no_other():
-    disk = Disk(delay_s=0.001, fails=lambda rows: 13 in rows)
-    told = run(GroupCommit(disk, failures=Exception), range(64))
+    disk = Disk(fails=lambda rows: 13 in rows)
+    told = in_threads(GroupCommit(disk), range(64), each=8)
 
-    assert not told[13]
-    assert {row for row, is_stored in told.items() if is_stored} == set(disk.rows)
-    assert len(disk.rows) + 64 >= len(told)
+    assert {row for row, is_stored in told.items() if not is_stored} == set(range(8, 16))
+    assert set(disk.rows) == set(range(64)) - set(range(8, 16))
 
 
-def test_s021_who_waits_too_long_is_told_so_and_its_row_is_dropped():
+def test_s021_who_waits_too_long_is_told_so_and_its_row_is_not_stored():
     disk = Disk()
     disk.go.clear()
-    group = GroupCommit(disk, failures=Exception)
+    group = GroupCommit(disk)
     first = threading.Thread(target=group.store, args=("first", 5.0))
     first.start()
     while not disk.groups:
         time.sleep(0.001)
 
     began = time.monotonic()
-    assert not stored(group, "late", 0.1)
+    with pytest.raises(NotStoredError, match=r"^busy$"):
+        group.store("late", 0.1)
     assert time.monotonic() - began < 1.0
     disk.go.set()
     first.join(5)
@@ -103,85 +151,18 @@ def test_s021_who_waits_too_long_is_told_so_and_its_row_is_dropped():
     assert disk.rows == ["first", "after"]
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_s021_time_outs_that_meet_the_handover_lose_no_lead(seed):
-    """Time-outs as long as a commit: many meet the moment at which the lead comes to them."""
-    rng = random.Random(seed)  # noqa: S311  dice
-    disk = Disk(delay_s=0.002, fails=lambda _: rng.random() < 0.2)
-    group = GroupCommit(disk, failures=Exception)
-
-    with ThreadPoolExecutor(24) as pool:
-        waits = [rng.choice((0.0, 0.001, 0.002, 0.0021, 0.004, 1.0)) for _ in range(400)]
-        told = list(pool.map(lambda n: stored(group, n, waits[n]), range(400), timeout=60))
-
-    # Whoever was told "stored" is; a lost lead would leave all that come after waiting.
-    assert {n for n, is_stored in enumerate(told) if is_stored} <= set(disk.rows)
-    disk.fails = lambda _: False
-    assert stored(group, "after", 2.0)
-    assert group._waiting == []
-    assert not group._is_led
-
-
-def test_a_lead_that_comes_at_the_last_moment_is_taken():
+def test_a_commit_gets_no_more_time_than_its_oldest_row_has():
     disk = Disk()
-    group = GroupCommit(disk, failures=Exception)
-    disk.go.clear()
-    told = {}
-    first = threading.Thread(target=lambda: told.update(first=stored(group, "first")))
-    first.start()
-    while not disk.groups:
-        time.sleep(0.001)
-    waiting = [
-        threading.Thread(target=lambda n=n: told.update({n: stored(group, n, 0.15)}))
-        for n in range(20)
-    ]
-    for thread in waiting:
-        thread.start()
-    time.sleep(0.15)  # now their time ends, just as the lead is handed over
-    disk.go.set()
-    for thread in [first, *waiting]:
-        thread.join(5)
-        assert not thread.is_alive()
-
-    assert told["first"]
-    assert {row for row, is_stored in told.items() if is_stored} <= set(disk.rows)
-    assert stored(group, "after", 1.0)
-
-
-def test_a_commit_gets_no_more_time_than_its_leader_has():
-    disk = Disk()
-    GroupCommit(disk, failures=Exception).store("a", 0.7)
+    group = GroupCommit(disk)
+    run_together([lambda: group.store("a", 0.7), lambda: group.store("b", 9.0)])
 
     assert 0.6 < disk.waits[0] <= 0.7
 
 
-def test_no_group_is_larger_than_a_statement_allows():
-    disk = Disk()
-    disk.go.clear()
-    group = GroupCommit(disk, failures=Exception)
-    threads = [threading.Thread(target=group.store, args=(n, 20.0)) for n in range(MAX_ROWS + 101)]
-    for thread in threads:
-        thread.start()
-    while len(group._waiting) < MAX_ROWS + 100:
-        time.sleep(0.001)
-    disk.go.set()
-    for thread in threads:
-        thread.join(10)
-
-    assert sorted(disk.rows) == list(range(MAX_ROWS + 101))
-    assert max(disk.groups) == MAX_ROWS
-
-
-def test_an_interrupt_of_the_leader_hands_the_lead_on():
-    class Stop(BaseException):
-        pass
-
-    def commit(rows, _):
-        if "stop" in rows:
-            raise Stop
-
-    group = GroupCommit(commit, failures=Exception)
-    with pytest.raises(Stop):
-        group.store("stop", 1.0)
+def test_a_failed_commit_is_named_by_its_class_and_the_next_one_is_tried():
+    disk = Disk(fails=lambda rows: "bad" in rows)
+    group = GroupCommit(disk)
+    with pytest.raises(NotStoredError, match=r"^OSError$"):
+        group.store("bad", 1.0)
 
     assert stored(group, "after", 1.0)

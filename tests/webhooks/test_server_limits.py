@@ -328,6 +328,47 @@ def test_s021_a_busy_database_is_answered_503_in_five_seconds_and_recovers(
     assert stored(service) == 2
 
 
+def test_health_is_answered_while_deliveries_wait_for_a_locked_database(
+    service, send, good, raw, database_url
+):
+    assert status(send(good(service, 1))) == 200
+    path = database_url.removeprefix("sqlite:///").replace(".db", "-inbox.db")
+    other = sqlite.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(send, good(service, n), timeout_s=20) for n in range(2, 6)]
+        time.sleep(0.3)
+        began = time.monotonic()
+        alive = status(raw(service.port, b"GET /healthz HTTP/1.0\r\n\r\n"))
+        spent = time.monotonic() - began
+        other.execute("ROLLBACK")
+        other.close()
+
+    assert (alive, spent < 1.0) == (200, True)
+    assert [status(one.result()) for one in waiting] == [200] * 4
+
+
+def test_requests_served_together_keep_their_own_answers(
+    service, raw, good, outbound, path_token, request_bytes
+):
+    """One thread serves all that wait; each must answer for itself, in the CRM's own form."""
+    soap = request_bytes(f"/webhooks/salesforce/{path_token}", outbound("00Q8d0000001aBC"))
+    bad = request_bytes("/webhooks/hubspot", b"[]")
+    health = b"GET /healthz HTTP/1.0\r\n\r\n"
+    sent = [(good(service, 7), 200, b""), (soap, 200, b"Ack>"), (bad, 401, b"timestamp_missing")]
+    sent = [*sent, (health, 200, b'"alive"')] * 30
+    with ThreadPoolExecutor(24) as pool:
+        answers = list(pool.map(lambda one: raw(service.port, one[0]), sent))
+
+    wrong = [
+        (status(answer), code)
+        for answer, (_, code, part) in zip(answers, sent, strict=True)
+        if status(answer) != code or part not in answer
+    ]
+    assert wrong == []
+    assert stored(service) == 60
+
+
 def test_s021_also_the_first_delivery_waits_no_longer(service, send, good, database_url):
     path = database_url.removeprefix("sqlite:///").replace(".db", "-inbox.db")
     other = sqlite.connect(path, isolation_level=None)
