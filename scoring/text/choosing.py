@@ -1,6 +1,6 @@
 """From sums of weights to one value a label, such that the labels agree with each other."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from scoring.labels import INQUIRY_TYPES, INSURANCES, PROCEDURES, URGENCIES
@@ -8,16 +8,40 @@ from scoring.result import Signals
 from scoring.text.weights import Weights
 
 #: A procedure beside the strongest one is named where its sum, in hundredths, is above this.
-ALSO_FROM: Final = 250
+ALSO_FROM: Final = 350
+#: What a treatment gains, in hundredths, where the text calls it by its name.
+BY_NAME: Final = 400
 _NO_CARE: Final = frozenset({"job_or_vendor", "spam"})
+_NO_PROCEDURE: Final = _NO_CARE | {"existing_patient_admin"}
 _NO_LEAD: Final = _NO_CARE | {"existing_patient_clinical", "existing_patient_admin"}
+#: What asking for it says of the intent to book. Source: data/inquiries/README.md, labelling rules.
+_LEAST_INTENT: Final = {
+    "appointment_request": 3,
+    "procedure_consult": 2,
+    "price_question": 2,
+    "insurance_question": 2,
+    "referral": 2,
+    "general_question": 1,
+}
 _INTENTS: Final = ("0", "1", "2", "3", "4")
 
 
 def choose(
-    weights: Weights, features: Iterable[str], *, is_emergency: bool, by_rules: Signals
+    weights: Weights,
+    features: Iterable[str],
+    *,
+    is_emergency: bool,
+    by_rules: Signals,
+    named: Collection[str] = (),
 ) -> Signals:
     """Return the values with the greatest sums; a label without any weight stays with the rules.
+
+    Args:
+        weights: The trained sums.
+        features: What the text has.
+        is_emergency: The gate's verdict; it stands.
+        by_rules: What the rules make of the text.
+        named: Treatments that the text calls by their names: other words must not outvote them.
 
     >>> table = Weights([["(bias)", "type:spam=0"], ["win", "type:spam=90", "type:referral=-9"]])
     >>> choose(table, {"win"}, is_emergency=False, by_rules=Signals()).inquiry_type
@@ -25,6 +49,9 @@ def choose(
     """
     sums = dict(zip(weights.values, weights.sums(features), strict=True))
     inquiry_type = _best(sums, "type", INQUIRY_TYPES) or by_rules.inquiry_type
+    if inquiry_type not in _NO_PROCEDURE:
+        for name in named:
+            sums[f"procedure:{name}"] = sums.get(f"procedure:{name}", 0) + BY_NAME
     urgency = "emergency"
     if not is_emergency:
         urgency = _best(sums, "urgency", URGENCIES[1:]) or by_rules.urgency
@@ -50,8 +77,11 @@ def _agreeing(found: Signals, sums: dict[str, int], *, is_emergency: bool) -> Si
     if found.inquiry_type in _NO_LEAD:
         return found._replace(booking_intent=0)
     if found.inquiry_type in {"price_question", "insurance_question"} and found.urgency == "none":
-        return found._replace(urgency=_best(sums, "urgency", URGENCIES[1:4]) or "routine")
-    return found
+        found = found._replace(urgency=_best(sums, "urgency", URGENCIES[1:4]) or "routine")
+    if is_emergency:  # in which a visit may not be asked for at all
+        return found
+    least = _LEAST_INTENT.get(found.inquiry_type, 0)
+    return found._replace(booking_intent=max(found.booking_intent, least))
 
 
 def _best(sums: dict[str, int], label: str, values: Iterable[str]) -> str | None:

@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from scoring.labels import PROCEDURES
 from scoring.result import Signals
 from scoring.text.choosing import choose
 from scoring.text.emergency import danger_in, emergency_in, gate_features
@@ -15,6 +16,8 @@ from scoring.text.procedures import procedures_of
 from scoring.text.urgency import urgency_of
 from scoring.text.weights import Weights
 
+#: Begins the concepts of a treatment called by its own name.
+NAMED = "named_"
 #: Concepts that a denial, or the past, takes away; the others are said by the words themselves.
 _DENIABLE = frozenset({"complaint", "urgent_sign"})
 #: Denied only by what stands before: "my insurance is good" denies nothing.
@@ -43,7 +46,8 @@ def signals_in(words: Words, *, is_emergency: bool) -> Signals:
     if not words.words:
         return Signals(urgency="emergency" if is_emergency else "none")
     by_rules, features = read_by_rules(words, is_emergency=is_emergency)
-    return choose(_weights(), features, is_emergency=is_emergency, by_rules=by_rules)
+    named = {name for name in PROCEDURES if f"+{NAMED}{name}" in features}
+    return choose(_weights(), features, is_emergency=is_emergency, by_rules=by_rules, named=named)
 
 
 def read_by_rules(words: Words, *, is_emergency: bool) -> tuple[Signals, set[str]]:
@@ -98,7 +102,7 @@ def read_route(text: str) -> str | None:
 
 def _counts(hit: Hit, context: Context) -> bool:
     """Return whether `hit` says something of this inquiry; questions and wishes do."""
-    if hit.concept.startswith("proc_"):
+    if hit.concept.startswith(("proc_", NAMED)):
         return context.is_current(hit, of_patient=True)
     if hit.concept in _DENIABLE:
         return context.is_current(hit, of_patient=False)
