@@ -2,8 +2,8 @@
 
 A phrase is a row of word groups ("cant/wont .. breathe/breathing"). Each phrase is filed under
 the words of its narrowest group, so a text's word leads to the few phrases that could be there.
-Which groups a text has at all stands in one large whole number, one bit a group: one comparison
-rules most of those out. The rest are looked for to the left and to the right of the word.
+Which groups a sentence has at all stands in one large whole number, one bit a group: one
+comparison rules most of those out. The rest are looked for to the left and to the right of the word.
 """
 
 from collections.abc import Iterable
@@ -69,9 +69,10 @@ class Matcher:
         """Return every hit in `text`, overlapping ones too; for each start the nearest end."""
         known = self._known
         bits: list[int] = []
-        filed: list[tuple[int, tuple[_Phrase, ...]]] = []
-        present = 0
-        for index, word in enumerate(text.words):
+        filed: list[tuple[int, int, tuple[_Phrase, ...]]] = []
+        #: What each sentence has: no phrase goes beyond one.
+        present: dict[int, int] = {}
+        for index, (word, sentence) in enumerate(zip(text.words, text.sentences, strict=True)):
             entry = known.get(word)
             if entry is None:
                 entry = self._look_up(word)
@@ -79,14 +80,15 @@ class Matcher:
                     known[word] = entry
             mine, phrases = entry
             bits.append(mine)
-            present |= mine
+            present[sentence] = present.get(sentence, 0) | mine
             if phrases:
-                filed.append((index, phrases))
+                filed.append((index, sentence, phrases))
         found: dict[Hit, None] = {}
-        for index, phrases in filed:
+        for index, sentence, phrases in filed:
+            here = present[sentence]
             for phrase in phrases:
                 needs = phrase.needs
-                if needs & present != needs:
+                if needs & here != needs:
                     continue
                 if len(phrase.groups) == 1:
                     found[Hit(phrase.concept, index, index + 1)] = None
