@@ -38,8 +38,11 @@ class _Phrase:
     key: int  #: Place of the group under whose words it is filed.
 
 
-#: What a word is part of: the bits of its groups, and the phrases filed under it.
-_Known = tuple[int, tuple[_Phrase, ...]]
+class _Known(NamedTuple):
+    """What a word is part of."""
+
+    bits: int  #: Of its groups.
+    phrases: tuple[_Phrase, ...]  #: Filed under it.
 
 
 class Matcher:
@@ -67,33 +70,27 @@ class Matcher:
 
     def find(self, text: Words) -> list[Hit]:
         """Return every hit in `text`, overlapping ones too; for each start the nearest end."""
-        known = self._known
-        bits: list[int] = []
-        filed: list[tuple[int, int, tuple[_Phrase, ...]]] = []
+        get, look_up, sentences = self._known.get, self._look_up, text.sentences
+        words = [get(word) or look_up(word) for word in text.words]
+        bits = [word.bits for word in words]
         #: What each sentence has: no phrase goes beyond one.
-        present: dict[int, int] = {}
-        for index, (word, sentence) in enumerate(zip(text.words, text.sentences, strict=True)):
-            entry = known.get(word)
-            if entry is None:
-                entry = self._look_up(word)
-                if len(known) < MAX_REMEMBERED:
-                    known[word] = entry
-            mine, phrases = entry
-            bits.append(mine)
-            present[sentence] = present.get(sentence, 0) | mine
-            if phrases:
-                filed.append((index, sentence, phrases))
+        present = [0] * (sentences[-1] + 1 if sentences else 0)
+        for sentence, mine in zip(sentences, bits, strict=True):
+            if mine:
+                present[sentence] |= mine
         found: dict[Hit, None] = {}
-        for index, sentence, phrases in filed:
-            here = present[sentence]
-            for phrase in phrases:
+        for index, word in enumerate(words):
+            if not word.phrases:
+                continue
+            here = present[sentences[index]]
+            for phrase in word.phrases:
                 needs = phrase.needs
                 if needs & here != needs:
                     continue
                 if len(phrase.groups) == 1:
                     found[Hit(phrase.concept, index, index + 1)] = None
                     continue
-                for start, end in _around(phrase, index, bits, text.sentences):
+                for start, end in _around(phrase, index, bits, sentences):
                     found[Hit(phrase.concept, start, end)] = None
         return _without_cancelled(list(found))
 
@@ -102,7 +99,10 @@ class Matcher:
         phrases = [
             phrase for group, filed in self._by_key.items() if bits & group for phrase in filed
         ]
-        return bits, tuple(phrases)
+        entry = _Known(bits, tuple(phrases))
+        if len(self._known) < MAX_REMEMBERED:
+            self._known[word] = entry
+        return entry
 
     def _bits_of(self, word: str) -> int:
         bits = self._exact.get(word, 0)
