@@ -10,12 +10,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, bindparam, case, delete, func, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Executable,
+    bindparam,
+    case,
+    collate,
+    delete,
+    func,
+    select,
+    update,
+)
 
 from store import schema
-from store.engine import insert_into, reading
+from store.engine import insert_into, locks_rows, reading
 
 _table = schema.due
+
+#: The cause of a record whose score was written by a worker that had lost its lease: what the CRM
+#: holds is not known, so that it is written again whatever the ledger says (I3, I7).
+WRITTEN_LATE = "written_late"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +71,7 @@ class Due:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._mark = _mark_statement(engine)
 
     def mark(self, marks: Sequence[DueMark], now: datetime) -> None:
         """Mark records due now, in one transaction. Repeats among `marks` collapse first."""
@@ -64,7 +80,7 @@ class Due:
             return
         with self._engine.begin() as connection:
             connection.execute(
-                _MARK,
+                self._mark,
                 [
                     {
                         "account_id": m.account_id,
@@ -74,7 +90,9 @@ class Due:
                         "due_at": now,
                         "since_at": m.since_at,
                     }
-                    for m in rows.values()
+                    # In one order everywhere: two that mark the same rows wait for each other,
+                    # and never both at once.
+                    for _, m in sorted(rows.items())
                 ],
             )
 
@@ -125,21 +143,44 @@ class Due:
             ).scalar_one()
 
 
-_new = insert_into(_table)
-_MARK = _new.on_conflict_do_update(
-    index_elements=["account_id", "object_type", "record_id"],
-    set_={
-        "due_at": case(
-            (_table.c.due_at < _new.excluded.due_at, _table.c.due_at), else_=_new.excluded.due_at
-        ),
-        "cause": _new.excluded.cause,
-        "version": _table.c.version + 1,
-        "attempts": 0,
-        "first_failed_at": None,
-        "error_code": None,
-        "since_at": func.coalesce(_table.c.since_at, _new.excluded.since_at),
-    },
-)
+def _mark_statement(engine: Engine) -> Executable:
+    new = insert_into(engine, _table)
+    return new.on_conflict_do_update(
+        index_elements=["account_id", "object_type", "record_id"],
+        set_={
+            "due_at": case(
+                (_table.c.due_at < new.excluded.due_at, _table.c.due_at),
+                else_=new.excluded.due_at,
+            ),
+            # It stays until it is served, whatever events come in between.
+            "cause": case(
+                (_table.c.cause == WRITTEN_LATE, _table.c.cause), else_=new.excluded.cause
+            ),
+            "version": _table.c.version + 1,
+            "attempts": 0,
+            "first_failed_at": None,
+            "error_code": None,
+            "since_at": func.coalesce(_table.c.since_at, new.excluded.since_at),
+        },
+    )
+
+
+def _lock(
+    connection: Connection, account_id: str, object_type: str, claims: Sequence[Claim]
+) -> None:
+    """Lock the rows of `claims` in the order in which `mark` takes them."""
+    connection.execute(
+        select(_table.c.version)
+        .where(
+            _table.c.account_id == account_id,
+            _table.c.object_type == object_type,
+            _table.c.record_id.in_([claim.record_id for claim in claims]),
+        )
+        .order_by(collate(_table.c.record_id, "C"))
+        .with_for_update()
+    )
+
+
 _SAME = (
     (_table.c.account_id == bindparam("b_account"))
     & (_table.c.object_type == bindparam("b_type"))
@@ -178,6 +219,9 @@ def finish(
         done: Claims that are served, each with the instant its score changes by itself, or None.
         retries: Claims to try again.
     """
+    if locks_rows(connection):
+        ended = [claim for claim, _ in done] + [retry.claim for retry in retries]
+        _lock(connection, account_id, object_type, ended)
 
     def key(claim: Claim) -> dict[str, object]:
         return {

@@ -7,15 +7,16 @@ hundred events costs one row.
 import logging
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Engine, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from store import schema
-from store.engine import Appender, impatient, reading
+from store.engine import check_writable, impatient, locks_rows, new_appender, reading
 from store.group_commit import GroupCommit, NotStoredError
 from store.vault import MAX_USES, Cell, DataKey, Vault, VaultError, random_bytes
 
@@ -110,10 +111,14 @@ class Inbox:
         self._count_ahead = count_ahead
         self._engine = engine
         self._vault = vault
-        self._append_rows = Appender(engine, _table, _APPENDED)
+        self._append_rows = new_appender(engine, _table, _APPENDED)
         self._group = GroupCommit(self._commit)
         self._sealing: dict[str, _SealingKey] = {}
         self._opening: dict[tuple[str, bytes], DataKey] = {}
+
+    def close(self) -> None:
+        """Give up the connection that appends."""
+        self._append_rows.close()
 
     def append(self, *, account_id: str, kind: str, body: bytes, at: datetime) -> str:
         """Seal a delivery and store it durably; return its id only after the commit (S21).
@@ -200,18 +205,38 @@ class Inbox:
     def waiting(self, limit: int) -> list[WaitingDelivery]:
         """Return the oldest deliveries that wait to be unpacked, opened."""
         with reading(self._engine).connect() as connection:
-            rows = connection.execute(
-                select(
-                    _table.c.account_id,
-                    _table.c.id,
-                    _table.c.kind,
-                    _table.c.received_at,
-                    _table.c.sealed_body,
-                )
-                .where(_table.c.state == schema.WAITING)
-                .order_by(_table.c.id)
-                .limit(limit)
-            ).all()
+            return self._oldest(connection, limit)
+
+    @contextmanager
+    def take(self, limit: int) -> Iterator["Taken"]:
+        """Give the oldest waiting deliveries, and store at the end what became of them.
+
+        On PostgreSQL no other worker is given the same ones meanwhile: their rows are locked, by a
+        transaction that ends with its process or connection, and at the latest when the server
+        finds it idle for 10 s. On SQLite, where locking would hold up the receiver, two workers
+        may take the same ones: that costs time and does no harm. When the block raises, nothing is
+        stored: the deliveries wait as before.
+        """
+        if not locks_rows(self._engine):
+            taken = Taken(self.waiting(limit))
+            yield taken
+            if taken.marks:
+                with self._engine.begin() as connection:
+                    connection.execute(_MARK, taken.marks)
+            return
+        with self._engine.begin() as connection:
+            taken = Taken(self._oldest(connection, limit, is_locked=True))
+            yield taken
+            if taken.marks:
+                connection.execute(_MARK, taken.marks)
+
+    def _oldest(
+        self, connection: Connection, limit: int, *, is_locked: bool = False
+    ) -> list[WaitingDelivery]:
+        query = _WAITING.limit(limit)
+        if is_locked:
+            query = query.with_for_update(skip_locked=True)
+        rows = connection.execute(query).all()
         found = []
         for row in rows:
             body, fault = self._open(row.account_id, row.id, row.sealed_body)
@@ -250,14 +275,6 @@ class Inbox:
             if key is not None:
                 self._opening[(account_id, key.key_id)] = key
 
-    def mark_unpacked(self, deliveries: Sequence[WaitingDelivery]) -> None:
-        """Mark deliveries whose records are all marked due. Safe to repeat."""
-        self._mark([(item, schema.UNPACKED, None) for item in deliveries])
-
-    def quarantine(self, item: WaitingDelivery, error_code: str) -> None:
-        """Keep a delivery that cannot be read, sealed as it came, for a person to look at (S16)."""
-        self._mark([(item, schema.QUARANTINED, error_code)])
-
     def look_again(self) -> int:
         """Let what no key opened wait again, and return how many; for a start (S53).
 
@@ -270,23 +287,6 @@ class Inbox:
                 .values(state=schema.WAITING, error_code=None)
             )
         return found.rowcount
-
-    def _mark(self, marks: Sequence[tuple[WaitingDelivery, int, str | None]]) -> None:
-        if not marks:
-            return
-        with self._engine.begin() as connection:
-            connection.execute(
-                _MARK,
-                [
-                    {
-                        "b_account": item.account_id,
-                        "b_id": item.id,
-                        "b_state": state,
-                        "b_code": code,
-                    }
-                    for item, state, code in marks
-                ],
-            )
 
     def counts(self) -> dict[str, int]:
         """Return how many deliveries wait and how many are quarantined."""
@@ -305,9 +305,30 @@ class Inbox:
         """Do nothing, durably. Raises: InboxError when a delivery could not be stored now."""
         try:
             with impatient(self._engine, self._timeout_s).begin() as connection:
-                connection.exec_driver_sql("PRAGMA user_version")
+                check_writable(connection, _table)
         except SQLAlchemyError as error:
             raise InboxError(type(error).__name__) from None
+
+
+class Taken:
+    """Deliveries that one worker unpacks, and what became of each."""
+
+    def __init__(self, deliveries: Sequence[WaitingDelivery]) -> None:
+        self.deliveries = deliveries
+        self.marks: list[dict[str, object]] = []
+
+    def unpacked(self, item: WaitingDelivery) -> None:
+        """Say that all records of a delivery are marked due."""
+        self._mark(item, schema.UNPACKED, None)
+
+    def quarantine(self, item: WaitingDelivery, error_code: str) -> None:
+        """Keep a delivery that cannot be read, sealed as it came, for a person to look at (S16)."""
+        self._mark(item, schema.QUARANTINED, error_code)
+
+    def _mark(self, item: WaitingDelivery, state: int, code: str | None) -> None:
+        self.marks.append(
+            {"b_account": item.account_id, "b_id": item.id, "b_state": state, "b_code": code}
+        )
 
 
 @dataclass(slots=True)
@@ -329,6 +350,17 @@ class _SealingKey:
 
 #: What is appended, in the order of a row.
 _APPENDED = ("account_id", "id", "received_at", "kind", "sealed_body")
+_WAITING = (
+    select(
+        _table.c.account_id,
+        _table.c.id,
+        _table.c.kind,
+        _table.c.received_at,
+        _table.c.sealed_body,
+    )
+    .where(_table.c.state == schema.WAITING)
+    .order_by(_table.c.id)
+)
 _MARK = (
     update(_table)
     .where(_table.c.account_id == bindparam("b_account"), _table.c.id == bindparam("b_id"))

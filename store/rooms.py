@@ -10,6 +10,7 @@ from store.inbox import Inbox
 from store.keys import MasterKeys
 from store.leads import Leads
 from store.vault import Vault
+from store.wakeups import Wakeups, open_wakeups
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,13 @@ class Store:
     leads: Leads
     accounts: Accounts
     dead_letters: DeadLetters
+    wakeups: Wakeups
+
+    def close(self) -> None:
+        """End its threads and close all connections."""
+        self.wakeups.close()
+        self.inbox.close()
+        self.databases.close()
 
 
 def open_store(database_url: str, keys: MasterKeys) -> Store:
@@ -35,4 +43,5 @@ def open_store(database_url: str, keys: MasterKeys) -> Store:
         leads=Leads(databases.ledger, vault),
         accounts=Accounts(databases.ledger),
         dead_letters=DeadLetters(databases.ledger),
+        wakeups=open_wakeups(databases.ledger),
     )

@@ -17,9 +17,12 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import quote
 
+import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 from sqlalchemy import text
 
 from config.load import load_secrets
@@ -65,6 +68,32 @@ def scan_folder(folder):
         if path.is_file() and (hits := found_in(path.read_bytes() + b"\n" + path.name.encode())):
             found[path.name] = hits
     return found
+
+
+@pytest.fixture
+def dumped(database_url, tmp_path):
+    """Return what writes all that PostgreSQL holds, as it holds it, into files to be scanned."""
+
+    def dump():
+        if database_url.startswith("sqlite"):
+            return  # its files lie in the folder already
+        with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
+            names = connection.execute(
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+            ).fetchall()
+            assert len(names) >= 12
+            for (name,) in names:
+                target = tmp_path / f"{name}.dump"
+                statement = SQL("COPY {} TO STDOUT (FORMAT binary)").format(Identifier(name))
+                with connection.cursor().copy(statement) as rows:
+                    target.write_bytes(b"".join(bytes(row) for row in rows))
+            log_file = connection.execute("SHOW data_directory").fetchone()[0]
+        # The server's own log, where it can be read: a statement that fails is written there.
+        log_file = Path(log_file) / "log"
+        if log_file.is_file():
+            (tmp_path / "server.log").write_bytes(log_file.read_bytes())
+
+    return dump
 
 
 @pytest.fixture
@@ -182,6 +211,7 @@ def worker_over(service, crms, practice, model, now):
         accounts=store.accounts,
         health=service.health,
         bell=bell,
+        wakeups=store.wakeups,
         clock=now,
         rng=rng,
         poll_s=0.02,
@@ -190,13 +220,12 @@ def worker_over(service, crms, practice, model, now):
 
 def test_i005_no_marker_stands_in_clear(
     tmp_path, practice, marked, keys, model, log, now, fake_crm, raw, request_bytes,
-    signed, event, outbound, capfd,
+    signed, event, outbound, capfd, database_url, dumped,
 ):  # fmt: skip
     from integrations.registry import build_adapters  # noqa: PLC0415
 
-    data = tmp_path / "data"
     service = Service(
-        settings=Settings(database_url=f"sqlite:///{data}/leadscore.db", listen_port=0),
+        settings=Settings(database_url=database_url, listen_port=0),
         practice=practice,
         secrets=marked,
         model=model,
@@ -229,6 +258,7 @@ def test_i005_no_marker_stands_in_clear(
         replies.append(raw(service.port, request_bytes(path, method="GET")))  # noqa: PERF401
     with service.store.databases.ledger.connect() as connection:
         sealed = connection.execute(text("SELECT count(*) FROM lead")).scalar_one()
+    dumped()
     while_running = scan_folder(tmp_path)
     worker.stop(5)
     service.stop()
@@ -246,8 +276,8 @@ def test_i005_no_marker_stands_in_clear(
         "delivery.rejected",
     ):
         assert hint in lines
-    names = {path.name for path in data.iterdir()}
-    assert {"leadscore.db", "leadscore-inbox.db"} <= names
+    names = {path.name for path in tmp_path.rglob("*")}
+    assert {"leadscore.db", "leadscore-inbox.db"} <= names or {"lead.dump", "due.dump"} <= names
 
     assert while_running == {}
     assert scan_folder(tmp_path) == {}
@@ -278,12 +308,13 @@ def test_i005_the_scan_finds_a_marker_that_is_planted(tmp_path, planted):
     assert list(scan_folder(tmp_path)) == ["file.db-wal"]
 
 
-def test_i005_the_scan_finds_a_marker_in_a_database_row(store, tmp_path, clock):
+def test_i005_the_scan_finds_a_marker_in_a_database_row(store, tmp_path, dumped):
     with store.databases.ledger.begin() as connection:
         connection.execute(
             text("INSERT INTO account (account_id, crm, external_id) VALUES ('a', 'c', :v)"),
             {"v": NAME},
         )
+    dumped()
 
     assert scan_folder(tmp_path)
 
