@@ -16,7 +16,6 @@ from sqlalchemy import (
     Executable,
     bindparam,
     case,
-    collate,
     delete,
     func,
     select,
@@ -24,7 +23,7 @@ from sqlalchemy import (
 )
 
 from store import schema
-from store.engine import insert_into, locks_rows, reading
+from store.engine import insert_into, lock_in_order, reading
 
 _table = schema.due
 
@@ -165,22 +164,6 @@ def _mark_statement(engine: Engine) -> Executable:
     )
 
 
-def _lock(
-    connection: Connection, account_id: str, object_type: str, claims: Sequence[Claim]
-) -> None:
-    """Lock the rows of `claims` in the order in which `mark` takes them."""
-    connection.execute(
-        select(_table.c.version)
-        .where(
-            _table.c.account_id == account_id,
-            _table.c.object_type == object_type,
-            _table.c.record_id.in_([claim.record_id for claim in claims]),
-        )
-        .order_by(collate(_table.c.record_id, "C"))
-        .with_for_update()
-    )
-
-
 _SAME = (
     (_table.c.account_id == bindparam("b_account"))
     & (_table.c.object_type == bindparam("b_type"))
@@ -219,9 +202,10 @@ def finish(
         done: Claims that are served, each with the instant its score changes by itself, or None.
         retries: Claims to try again.
     """
-    if locks_rows(connection):
-        ended = [claim for claim, _ in done] + [retry.claim for retry in retries]
-        _lock(connection, account_id, object_type, ended)
+    ended = [claim for claim, _ in done] + [retry.claim for retry in retries]
+    shared = {"account_id": account_id, "object_type": object_type}
+    # In the order of `mark`, which may want the same rows at the same time.
+    lock_in_order(connection, _table, shared, "record_id", [claim.record_id for claim in ended])
 
     def key(claim: Claim) -> dict[str, object]:
         return {

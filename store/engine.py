@@ -4,7 +4,7 @@ What differs between SQLite and PostgreSQL is here, in `sqlite.py` and in `postg
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -95,6 +95,24 @@ def impatient(engine: Engine, timeout_s: float) -> Engine:
 def locks_rows(bind: Engine | Connection) -> bool:
     """Tell whether transactions lock single rows, or the whole database as on SQLite."""
     return bind.dialect.name != "sqlite"
+
+
+def lock_in_order(
+    connection: Connection, table: Table, key: Mapping[str, str], name: str, values: Sequence[str]
+) -> None:
+    """Lock rows in ascending order, so that two transactions never wait for each other.
+
+    On SQLite there is nothing to do: a transaction that writes has the database to itself.
+
+    Args:
+        connection: The transaction.
+        table: Whose rows.
+        key: What all of them have, by column.
+        name: The column that tells them apart.
+        values: Its values.
+    """
+    if locks_rows(connection):
+        _room(connection.dialect.name).lock_in_order(connection, table, key, name, values)
 
 
 def new_appender(engine: Engine, table: Table, columns: Sequence[str]) -> Appender:

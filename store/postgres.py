@@ -4,7 +4,7 @@ Loaded only when the address names it: psycopg costs a start 0.1 s.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -130,7 +130,10 @@ def prepare(connection: psycopg.Connection[Any]) -> None:
     connection.execute(
         "SELECT set_config('idle_in_transaction_session_timeout', %s, false),"
         " CASE WHEN current_setting('transaction_timeout', true) IS NULL THEN ''"
-        " ELSE set_config('transaction_timeout', %s, false) END",
+        " ELSE set_config('transaction_timeout', %s, false) END,"
+        # Every order we ask for is that of an index. Without this, a table that grew since it was
+        # last analysed is sorted as a whole for each claim.
+        " set_config('enable_sort', 'off', false)",
         (IDLE_IN_TRANSACTION, TRANSACTION),
     )
     faults = faults_of(settings_of(connection))
@@ -215,6 +218,23 @@ class PostgresAppender:
         connection, self._connection, self._driver = self._connection, None, None
         if connection is not None:
             connection.invalidate()
+
+
+def lock_in_order(
+    connection: Connection, table: Table, key: Mapping[str, str], name: str, values: Sequence[str]
+) -> None:
+    """Lock the rows of `table` with `key` and one of `values` as `name`, in ascending order.
+
+    One look at the primary key for each: with `IN`, and no statistics of a table that grew, the
+    planner reads all rows of the account.
+    """
+    fixed = "".join(f"{column} = %({column})s AND " for column in key)
+    connection.exec_driver_sql(
+        "SELECT count(*) FROM unnest(%(values)s::text[]) AS wanted(value)"  # noqa: S608  our names
+        f" CROSS JOIN LATERAL (SELECT 1 FROM {table.name}"
+        f" WHERE {fixed}{name} = wanted.value FOR UPDATE) AS found",
+        {**key, "values": sorted(values)},
+    )
 
 
 def lock_for_migration(connection: Connection) -> None:

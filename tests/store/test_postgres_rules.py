@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from store.accounts import require
 from store.clock import ASK_EVERY_S, DatabaseClock, shared_clock
 from store.dialect import StoreError
-from store.due import DueMark
+from store.due import DueMark, finish
 from store.engine import impatient, open_databases, reading
 from store.inbox import Inbox
 from store.rooms import open_store
@@ -151,8 +152,8 @@ def marks(ids):
 
 def test_marks_and_ends_in_every_order_never_block_each_other_for_good(store, clock):
     """Deadlocks would be errors here: all take the rows in one order."""
-    from store.due import finish  # noqa: PLC0415
-
+    store.accounts.ensure([("portal", "hubspot", "4000001")])
+    lease = store.accounts.take("portal", "one")
     faults = []
 
     def work(n):
@@ -167,6 +168,7 @@ def test_marks_and_ends_in_every_order_never_block_each_other_for_good(store, cl
                     for i, c in enumerate(claims)
                 ]
                 with store.databases.ledger.begin() as connection:
+                    require(connection, lease)
                     finish(connection, "portal", "contact", done=done, retries=[])
         except DBAPIError as error:
             faults.append(error)
