@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, bindparam, func, insert, select, upda
 from sqlalchemy.exc import SQLAlchemyError
 
 from store import schema
+from store.dialect import StoreError
 from store.engine import check_writable, impatient, locks_rows, new_appender, reading
 from store.group_commit import GroupCommit, NotStoredError
 from store.vault import MAX_USES, Cell, DataKey, Vault, VaultError, random_bytes
@@ -306,7 +307,7 @@ class Inbox:
         try:
             with impatient(self._engine, self._timeout_s).begin() as connection:
                 check_writable(connection, _table)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, StoreError) as error:
             raise InboxError(type(error).__name__) from None
 
 

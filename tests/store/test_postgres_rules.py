@@ -14,8 +14,9 @@ from store.accounts import require
 from store.clock import ASK_EVERY_S, DatabaseClock, shared_clock
 from store.dialect import StoreError
 from store.due import DueMark, finish
-from store.engine import impatient, open_databases, reading
+from store.engine import check_integrity, impatient, open_databases, reading
 from store.inbox import Inbox
+from store.leads import Batch
 from store.rooms import open_store
 from store.vault import Vault
 from store.wakeups import ALL, INBOX
@@ -302,3 +303,36 @@ def test_s031_the_servers_time_is_carried_on_while_it_cannot_be_asked(wire, post
 
     assert (clock() - began).total_seconds() == pytest.approx(ASK_EVERY_S + 30)
     databases.close()
+
+
+@pytest.fixture
+def servant_url(postgres, postgresql_url):
+    """The address for a role that may read and write rows, and nothing else."""
+    role, name = "leadscore_servant", make_url(postgresql_url).database
+    postgres.run(f"DROP ROLE IF EXISTS {role}")
+    postgres.run(f"CREATE ROLE {role} LOGIN PASSWORD 'invented'")
+    with postgres.connect(name) as connection:
+        connection.execute(
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}"
+        )
+    url = make_url(postgresql_url).set(username=role, password="invented")
+    yield url.render_as_string(hide_password=False)
+    postgres.drop(name)
+    postgres.run(f"DROP ROLE {role}")
+
+
+def test_a_role_that_may_only_read_and_write_rows_can_serve(servant_url, keys, clock):
+    served = open_store(servant_url, keys)
+    served.accounts.ensure([("portal", "hubspot", "4000001")])
+    served.inbox.append(account_id="portal", kind="hubspot", body=b"x", at=clock())
+    served.inbox.check_writable()
+    with served.inbox.take(9) as taken:
+        served.due.mark(marks([501]), clock())
+        taken.unpacked(taken.deliveries[0])
+    lease = served.accounts.take("portal", "one")
+    [claim] = served.due.claim("portal", 9, clock())[1]
+    served.leads.save(lease, Batch(object_type="contact", gone=[claim]), {}, clock())
+
+    assert served.inbox.counts()["waiting"] == 0
+    assert check_integrity(served.databases) == []
+    served.close()
