@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from store import schema
 from store.dialect import StoreError
-from store.engine import check_writable, impatient, locks_rows, new_appender, reading
+from store.engine import check_writable, impatient, insert_into, locks_rows, new_appender, reading
 from store.group_commit import GroupCommit, NotStoredError
 from store.vault import MAX_USES, Cell, DataKey, Vault, VaultError, random_bytes
 
@@ -164,34 +164,49 @@ class Inbox:
 
         Also when it does not unwrap: under another master key deliveries are still stored (S53).
         """
+        ends = time.monotonic() + timeout_s
+        while True:
+            left_s = max(0.0, ends - time.monotonic())
+            with impatient(self._engine, left_s).begin() as connection:
+                found = self._reserve_newest(connection, account_id, at)
+            if found is not None:
+                return found
+
+    def _reserve_newest(
+        self, connection: Connection, account_id: str, at: datetime
+    ) -> "_SealingKey | None":
+        """See `_reserve`. None when another receiver made a new key in the same moment."""
         ahead = self._count_ahead
-        with impatient(self._engine, timeout_s).begin() as connection:
-            row = connection.execute(
-                select(_keys.c.number, _keys.c.wrapped_key, _keys.c.uses)
-                .where(_keys.c.account_id == account_id)
-                .order_by(_keys.c.number.desc())
-                .limit(1)
-            ).first()
-            newest = None if row is None else self._unwrap(account_id, row.number, row.wrapped_key)
-            if row is not None and newest is not None and row.uses + ahead <= self._max_uses:
-                connection.execute(
-                    update(_keys)
-                    .where(_keys.c.account_id == account_id, _keys.c.number == row.number)
-                    .values(uses=row.uses + ahead)
-                )
-                return _SealingKey(newest, ahead)
-            number = 1 if row is None else row.number + 1
-            key, wrapped = self._vault.new_key(_key_cell(account_id, number))
+        row = connection.execute(
+            select(_keys.c.number, _keys.c.wrapped_key, _keys.c.uses)
+            .where(_keys.c.account_id == account_id)
+            .order_by(_keys.c.number.desc())
+            .limit(1)
+            .with_for_update()  # two receivers must not count the same uses
+        ).first()
+        newest = None if row is None else self._unwrap(account_id, row.number, row.wrapped_key)
+        if row is not None and newest is not None and row.uses + ahead <= self._max_uses:
             connection.execute(
-                insert(_keys).values(
-                    account_id=account_id,
-                    number=number,
-                    wrapped_key=wrapped,
-                    uses=ahead,
-                    created_at=at,
-                )
+                update(_keys)
+                .where(_keys.c.account_id == account_id, _keys.c.number == row.number)
+                .values(uses=row.uses + ahead)
             )
-            return _SealingKey(key, ahead)
+            return _SealingKey(newest, ahead)
+        number = 1 if row is None else row.number + 1
+        key, wrapped = self._vault.new_key(_key_cell(account_id, number))
+        made = connection.execute(
+            insert_into(connection, _keys)
+            .values(
+                account_id=account_id,
+                number=number,
+                wrapped_key=wrapped,
+                uses=ahead,
+                created_at=at,
+            )
+            .on_conflict_do_nothing()
+            .returning(_keys.c.number)
+        ).first()
+        return None if made is None else _SealingKey(key, ahead)
 
     def _unwrap(self, account_id: str, number: int, wrapped: bytes) -> DataKey | None:
         """Return a delivery key, or None when its master key is not here."""

@@ -1,4 +1,5 @@
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -117,6 +118,23 @@ def test_s049_uses_counted_ahead_are_not_used_twice_after_a_restart(store, clock
         (1, 12),
         (2, 8),
     ]
+
+
+def test_s049_receivers_that_begin_at_once_count_no_use_twice(store, clock, new_inbox):
+    inboxes = [new_inbox(max_uses=40, count_ahead=4) for _ in range(8)]
+
+    def send(inbox):
+        for _ in range(12):
+            inbox.append(account_id="portal", kind="hubspot", body=b"x", at=clock())
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(send, inboxes))
+
+    counted = rows(store, "SELECT sum(uses), max(uses) FROM delivery_key")
+    assert [(int(total), most) for total, most in counted] == [(96, 40)]
+    per_key = rows(store, "SELECT count(*) FROM delivery GROUP BY substr(sealed_body, 3, 8)")
+    assert sum(count for (count,) in per_key) == 96
+    assert max(count for (count,) in per_key) <= 40
 
 
 def test_s049_the_shipped_bound_is_2_to_the_20(store, inbox, clock, new_inbox):
