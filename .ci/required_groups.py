@@ -9,8 +9,10 @@ from xml.etree import ElementTree as ET
 #: The same for tests that ran on PostgreSQL, by their id or because they are for it alone.
 REQUIRED_ON_POSTGRESQL = {
     "tests.store": 60,
-    "tests.webhooks": 100,
-    "tests.end_to_end": 20,
+    "tests.store.test_postgres_rules": 17,
+    "tests.webhooks": 90,
+    "tests.end_to_end": 19,
+    "tests.end_to_end.test_many_processes": 1,
 }
 #: Files of tests that know no other database.
 POSTGRESQL_ONLY = ("test_postgres_rules", "test_many_processes", "TestServerThatIsSilent")
