@@ -43,7 +43,7 @@ def main() -> None:
             f"{ROUNDS} rounds of {SECONDS:.0f} s, {CONNECTIONS} connections, peers with {THREADS} threads"
         )
         for events in (1, 100):
-            request = _request(events, ports["ours"], CLIENT_SECRET)
+            request = signed_request(events, ports["ours"], CLIENT_SECRET)
             found: dict[str, list[float]] = {kind: [] for kind in ports}
             p99: list[float] = []
             for _ in range(ROUNDS):
@@ -72,7 +72,7 @@ def main() -> None:
         print(f"\nreceiver's resident memory after the load: {rss:.0f} MB (target 100)")
 
 
-def _request(events: int, port: int, secret: str) -> bytes:
+def signed_request(events: int, port: int, secret: str) -> bytes:
     now = int(time.time() * 1000)
     body = json.dumps(
         [

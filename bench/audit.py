@@ -39,7 +39,7 @@ def main() -> None:
         print(
             f"{rows} rows written in {written:.1f} s, verified in {verified:.1f} s (target 60 s)"
         )
-        store.databases.close()
+        store.close()
 
 
 if __name__ == "__main__":

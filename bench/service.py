@@ -19,7 +19,12 @@ ACCESS_TOKEN = "bench-access-token"  # noqa: S105
 
 @contextmanager
 def running(
-    command: str, folder: Path, *, port: int, hubspot_url: str = "http://127.0.0.1:1"
+    command: str,
+    folder: Path,
+    *,
+    port: int,
+    hubspot_url: str = "http://127.0.0.1:1",
+    database_url: str | None = None,
 ) -> Iterator[int]:
     """Run `leadscore COMMAND` for one HubSpot account until the block ends; yield its pid.
 
@@ -28,26 +33,29 @@ def running(
         folder: Where database, key, configuration and log are kept.
         port: The port to listen on.
         hubspot_url: The pretend HubSpot.
+        database_url: Another database than SQLite files in `folder`.
     """
     text = resources.files("console").joinpath("demo.toml").read_text("utf-8")
     start, end = text.index('[[accounts]]\nname = "salesforce"'), text.index("[fields.hubspot]")
     text = text[:start] + text[end:]
     text = text.replace("{hubspot_url}", hubspot_url)
     text = text.replace("{service_url}", f"http://127.0.0.1:{port}")
-    (folder / "practice.toml").write_text(text, "utf-8")
+    practice = folder / f"practice-{port}.toml"
+    practice.write_text(text, "utf-8")
     key = folder / "master.key"
-    key.write_text(f"1 primary {secrets.token_hex(32)}\n", "ascii")
-    key.chmod(0o600)
+    if not key.exists():
+        key.write_text(f"1 primary {secrets.token_hex(32)}\n", "ascii")
+        key.chmod(0o600)
     env = {
         **environment(),
-        "LEADSCORE_PRACTICE": str(folder / "practice.toml"),
+        "LEADSCORE_PRACTICE": str(practice),
         "LEADSCORE_MASTER_KEY_FILE": str(key),
         "LEADSCORE_PORT": str(port),
-        "DATABASE_URL": f"sqlite:///{folder / 'data' / 'leadscore.db'}",
+        "DATABASE_URL": database_url or f"sqlite:///{folder / 'data' / 'leadscore.db'}",
         "HUBSPOT_ACCESS_TOKEN": ACCESS_TOKEN,
         "HUBSPOT_CLIENT_SECRET": CLIENT_SECRET,
     }
-    with (folder / "log").open("wb") as log:
+    with (folder / f"log-{port}").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "console", command], env=env, stdout=log, stderr=log
         )

@@ -50,7 +50,6 @@ FACTS = frozenset(
         "request_id",
         "retry_in_s",
         "retried",
-        "sqlite",
         "status",
         "threads",
         "unchanged",

@@ -12,7 +12,8 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    database_url: str = "sqlite:///data/leadscore.db"
+    #: Its repr is hidden: an address of PostgreSQL may hold a password.
+    database_url: str = Field(default="sqlite:///data/leadscore.db", repr=False)
     practice_file: Path = Path("practice.toml")
     master_key_file: Path = Path("keys/master.key")
     master_key: SecretStr | None = None
@@ -25,13 +26,15 @@ class Settings(BaseModel):
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, url: str) -> str:
-        if not url.startswith("sqlite:///"):
-            raise ValueError("must begin with sqlite:///; PostgreSQL is not supported yet")
+        if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise ValueError("must begin with sqlite:/// or postgresql+psycopg://")
         return url
 
     @property
-    def database_folder(self) -> Path:
-        """The folder of the SQLite files."""
+    def database_folder(self) -> Path | None:
+        """The folder of the SQLite files; None for PostgreSQL."""
+        if not self.database_url.startswith("sqlite:///"):
+            return None
         return Path(self.database_url.removeprefix("sqlite:///")).resolve().parent
 
 

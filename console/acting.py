@@ -13,7 +13,7 @@ import click
 from config.load import environment, load_settings
 from config.problems import ConfigError
 from console.cli import UNREACHABLE, USAGE
-from store.engine import StoreError
+from store.dialect import StoreError
 from store.keys import KeyFileError
 from store.rooms import Store, open_store
 from webhooks.wiring import master_keys, utc_now
@@ -49,7 +49,7 @@ def acting() -> Iterator[Acting]:
     try:
         yield Acting(store=store, actor=_login_name(), now=utc_now())
     finally:
-        store.databases.close()
+        store.close()
 
 
 def _login_name() -> str:

@@ -11,7 +11,8 @@ from console.loading import BadConfigurationError, Configuration, load_configura
 from integrations.base import Finding
 from integrations.errors import AccessError, CrmError
 from integrations.registry import check_account
-from store.engine import StoreError, check_integrity, journal_mode, sqlite_version
+from store.dialect import StoreError
+from store.engine import check_integrity, describe
 from store.keys import KeyFileError
 from store.rooms import open_store
 from webhooks.wiring import master_keys
@@ -51,28 +52,27 @@ def run_doctor(*, as_json: bool) -> int:
 
 
 def _store_findings(loaded: Configuration) -> list[Finding]:
-    version = sqlite_version()
-    is_safe = journal_mode() == "wal"
-    detail = version if is_safe else f"{version} may corrupt a database; it runs without WAL"
-    findings = [Finding("SQLite version", ok=is_safe, detail=detail)]
+    findings: list[Finding] = []
     try:
         keys = master_keys(loaded.settings)
         findings.append(Finding("master key", ok=True, detail=f"key {keys.primary} seals"))
         store = open_store(loaded.settings.database_url, keys, loaded.settings.audit_heads_file)
     except (KeyFileError, StoreError) as error:
         return [*findings, Finding("database and key", ok=False, detail=str(error))]
+    name, is_safe, detail = describe(store.databases)
+    findings.append(Finding(f"{name} version", ok=is_safe, detail=detail))
     faults = check_integrity(store.databases)
     findings.append(Finding("database", ok=not faults, detail="; ".join(faults[:3])))
     opens = store.leads.opens()
     advice = "" if opens else "another key sealed what is stored; put the right one back"
     findings.append(Finding("master key opens the database", ok=opens, detail=advice))
-    if loaded.settings.master_key is None:
+    data_folder = loaded.settings.database_folder
+    if loaded.settings.master_key is None and data_folder is not None:
         key_folder = loaded.settings.master_key_file.resolve().parent
-        data_folder = loaded.settings.database_folder
         is_apart = key_folder != data_folder
         advice = "" if is_apart else "lies beside the database: a stolen disk or backup has both"
         findings.append(Finding("place of the master key", ok=is_apart, detail=advice))
-    store.databases.close()
+    store.close()
     return findings
 
 

@@ -6,7 +6,7 @@ from config.logs import start_logging
 from console.cli import UNREACHABLE, USAGE
 from console.ending import signals_held, wait_for_end
 from console.loading import BadConfigurationError, load_configuration
-from store.engine import StoreError
+from store.dialect import StoreError
 from store.keys import KeyFileError
 from webhooks.wiring import Service, master_keys
 

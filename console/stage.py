@@ -129,6 +129,7 @@ def stage(
     crm: str = "both",
     hubspot: HubSpotSettings | None = None,
     salesforce: SalesforceSettings | None = None,
+    database_url: str | None = None,
 ) -> Iterator[Stage]:
     """Run pretend CRMs and the service until the block ends.
 
@@ -137,6 +138,7 @@ def stage(
         crm: hubspot, salesforce or both.
         hubspot: Other settings of the pretend HubSpot; its secrets and target are filled in here.
         salesforce: The same for Salesforce.
+        database_url: Another database than a SQLite file in `folder`.
     """
     port = free_port()
     service_url = f"http://127.0.0.1:{port}"
@@ -173,7 +175,15 @@ def stage(
                 now=utc_now,
             )
             urls["salesforce"] = stack.enter_context(running(org))
-        service = _service(folder, port=port, service_url=service_url, urls=urls, env=env, crm=crm)
+        service = _service(
+            folder,
+            database_url=database_url or f"sqlite:///{folder / 'data' / 'leadscore.db'}",
+            port=port,
+            service_url=service_url,
+            urls=urls,
+            env=env,
+            crm=crm,
+        )
         service.start()
         stack.callback(service.stop)
         yield Stage(service=service, hubspot=portal, salesforce=org, urls=urls, env=env)
@@ -182,6 +192,7 @@ def stage(
 def _service(
     folder: Path,
     *,
+    database_url: str,
     port: int,
     service_url: str,
     urls: Mapping[str, str],
@@ -199,7 +210,7 @@ def _service(
     key_file = folder / "keys" / "master.key"
     new_key_file(key_file)
     settings = Settings(
-        database_url=f"sqlite:///{folder / 'data' / 'leadscore.db'}",
+        database_url=database_url,
         master_key_file=key_file,
         listen_port=port,
     )

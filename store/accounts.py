@@ -1,12 +1,16 @@
 """Accounts: which worker holds one, and whether it is paused.
 
-An account is worked by one worker at a time. A lease ends by itself; its fence number rises each
-time it is taken, and whoever comes late with an old number cannot commit (S26).
+An account is worked by one worker at a time. Its holder counts up its beats; who sees neither fence
+nor beats change for the length of a lease, by a clock that only runs forward, takes it over. So no
+wall clock of any machine counts, and none can free a lease early or block it (S31). The fence rises
+each time the account is taken, and whoever comes late with an old one cannot commit (S26).
 """
 
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection, Engine, or_, select, update
 
@@ -15,7 +19,7 @@ from store.engine import insert_into, reading
 
 _table = schema.account
 
-#: A dead worker's account is taken over after this time.
+#: A dead worker's account is taken over after this time without a beat.
 LEASE_S = 15.0
 
 
@@ -44,47 +48,67 @@ class Pause:
 class Accounts:
     """The account table."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._engine = engine
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        #: What was last seen of others' leases: fence, beats, and since when it stands still.
+        self._seen: dict[str, tuple[int, int, float]] = {}
 
     def ensure(self, accounts: Iterable[tuple[str, str, str]]) -> None:
         """Make rows for `(account_id, crm, external_id)` that have none. Safe to repeat."""
         rows = [
             {"account_id": account_id, "crm": crm, "external_id": external_id}
-            for account_id, crm, external_id in accounts
+            for account_id, crm, external_id in sorted(accounts)
         ]
         with self._engine.begin() as connection:
-            connection.execute(insert_into(_table).on_conflict_do_nothing(), rows)
+            connection.execute(insert_into(connection, _table).on_conflict_do_nothing(), rows)
 
-    def take(self, account_id: str, owner: str, now: datetime) -> Lease | None:
-        """Return a lease, or None while another worker holds one."""
-        with self._engine.begin() as connection:
+    def take(self, account_id: str, owner: str) -> Lease | None:
+        """Return a lease, or None while another worker holds one.
+
+        Call it again and again: a lease that nobody renews is only known by watching it.
+        """
+        began = self._monotonic()
+        with reading(self._engine).connect() as connection:
             row = connection.execute(
+                select(_table.c.lease_owner, _table.c.fence, _table.c.beats).where(
+                    _table.c.account_id == account_id
+                )
+            ).first()
+        if row is None:
+            return None
+        if row.lease_owner not in {None, owner}:
+            with self._lock:
+                seen = self._seen.get(account_id)
+                if seen is None or seen[:2] != (row.fence, row.beats):
+                    # When the answer came, not when it was asked for: never too early.
+                    self._seen[account_id] = (row.fence, row.beats, self._monotonic())
+                    return None
+            if began - seen[2] < LEASE_S:
+                return None
+        with self._engine.begin() as connection:
+            taken = connection.execute(
                 update(_table)
                 .where(
                     _table.c.account_id == account_id,
-                    or_(
-                        _table.c.lease_owner.is_(None),
-                        _table.c.lease_owner == owner,
-                        _table.c.lease_until <= now,
-                    ),
+                    # Only if nobody took, renewed or gave it back meanwhile.
+                    _table.c.fence == row.fence,
+                    _table.c.beats == row.beats,
+                    or_(_table.c.lease_owner.is_(None), _table.c.lease_owner == row.lease_owner),
                 )
-                .values(
-                    lease_owner=owner,
-                    lease_until=now + timedelta(seconds=LEASE_S),
-                    fence=_table.c.fence + 1,
-                )
+                .values(lease_owner=owner, fence=_table.c.fence + 1)
                 .returning(_table.c.fence)
             ).first()
-        return None if row is None else Lease(account_id, owner, row.fence)
+        return None if taken is None else Lease(account_id, owner, taken.fence)
 
-    def renew(self, lease: Lease, now: datetime) -> bool:
+    def renew(self, lease: Lease) -> bool:
         """Make the lease last longer; False when it was lost."""
         with self._engine.begin() as connection:
             found = connection.execute(
                 update(_table)
                 .where(_table.c.account_id == lease.account_id, _table.c.fence == lease.fence)
-                .values(lease_until=now + timedelta(seconds=LEASE_S))
+                .values(beats=_table.c.beats + 1)
             )
         return found.rowcount == 1
 
@@ -94,7 +118,7 @@ class Accounts:
             connection.execute(
                 update(_table)
                 .where(_table.c.account_id == lease.account_id, _table.c.fence == lease.fence)
-                .values(lease_owner=None, lease_until=None)
+                .values(lease_owner=None)
             )
 
     def pause(self, account_id: str, until: datetime, code: str) -> None:
@@ -129,9 +153,25 @@ class Accounts:
 
 
 def require(connection: Connection, lease: Lease) -> None:
-    """Check inside a transaction that the lease is still ours. Raises: LeaseLostError."""
+    """Check that the lease is still ours, and keep it so until the transaction ends.
+
+    On PostgreSQL the row is locked: nobody takes the account over before the commit.
+
+    Raises:
+        LeaseLostError: another worker took the account.
+    """
     fence = connection.execute(
-        select(_table.c.fence).where(_table.c.account_id == lease.account_id)
+        select(_table.c.fence)
+        .where(_table.c.account_id == lease.account_id)
+        .with_for_update(key_share=True)
     ).scalar_one_or_none()
     if fence != lease.fence:
         raise LeaseLostError(f"account {lease.account_id}: fence {lease.fence} is not the newest")
+
+
+def is_held(connection: Connection, lease: Lease) -> bool:
+    """Tell whether the lease is the newest, without keeping it so."""
+    fence = connection.execute(
+        select(_table.c.fence).where(_table.c.account_id == lease.account_id)
+    ).scalar_one_or_none()
+    return bool(fence == lease.fence)

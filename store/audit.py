@@ -21,11 +21,13 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, func, insert, select
 
 from store import schema
-from store.engine import reading
+from store.engine import reading, take_turns
 from store.vault import Vault
 
 _table = schema.audit
 _FIRST = b"\x00" * 32
+#: Rows read at once.
+_PAGE = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,7 @@ class Audit:
 
     def append(self, connection: Connection, act: Act, now: datetime) -> None:
         """Record `act` inside the caller's transaction, which must write to the ledger."""
+        take_turns(connection, f"audit {act.account_id}")
         last = connection.execute(
             select(_table.c.seq, _table.c.chain_hash)
             .where(_table.c.account_id == act.account_id)
@@ -126,11 +129,17 @@ class Audit:
             yield row
 
     def _stored(self, account_id: str) -> Iterator[tuple[Row, bytes]]:
-        with reading(self._engine).connect() as connection:
-            found = connection.execution_options(yield_per=5_000).execute(
-                select(_table).where(_table.c.account_id == account_id).order_by(_table.c.seq)
-            )
-            for stored in found:
+        """Yield rows with their hashes, a page at a time: no transaction stays open meanwhile."""
+        after = -(2**62)
+        while True:
+            with reading(self._engine).connect() as connection:
+                page = connection.execute(
+                    select(_table)
+                    .where(_table.c.account_id == account_id, _table.c.seq > after)
+                    .order_by(_table.c.seq)
+                    .limit(_PAGE)
+                ).all()
+            for stored in page:
                 act = Act(
                     account_id=stored.account_id,
                     actor=stored.actor,
@@ -142,6 +151,9 @@ class Audit:
                     count=stored.objects,
                 )
                 yield Row(seq=stored.seq, at=stored.at, act=act), stored.chain_hash
+            if len(page) < _PAGE:
+                return
+            after = page[-1].seq
 
     def accounts(self) -> list[str]:
         """Return the accounts that have a trail, or once had a head."""

@@ -89,7 +89,7 @@ class DeadLetters:
         ]
         if rows:
             with self._engine.begin() as connection:
-                connection.execute(insert_into(_table).on_conflict_do_nothing(), rows)
+                connection.execute(insert_into(connection, _table).on_conflict_do_nothing(), rows)
 
     def counts(self) -> dict[str, int]:
         """Return how many dead letters there are, by error code."""
@@ -192,7 +192,7 @@ def add_record(
     now: datetime,
 ) -> None:
     """Keep a record that will not be tried again, inside the caller's transaction."""
-    new = insert_into(_table).values(
+    new = insert_into(connection, _table).values(
         account_id=account_id,
         id=f"{object_type}:{claim.record_id}",
         object_type=object_type,

@@ -10,12 +10,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, bindparam, case, delete, func, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Executable,
+    bindparam,
+    case,
+    delete,
+    func,
+    select,
+    update,
+)
 
 from store import schema
-from store.engine import insert_into, reading
+from store.engine import insert_into, lock_in_order, reading
 
 _table = schema.due
+
+#: The cause of a record whose score was written by a worker that had lost its lease: what the CRM
+#: holds is not known, so that it is written again whatever the ledger says (I3, I7).
+WRITTEN_LATE = "written_late"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +70,13 @@ class Due:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._mark = _mark_statement(engine)
 
     def mark(self, marks: Sequence[DueMark], now: datetime) -> None:
         """Mark records due now, in one transaction. Repeats among `marks` collapse first."""
         if marks:
             with self._engine.begin() as connection:
-                mark(connection, marks, now)
+                _mark_all(connection, self._mark, marks, now)
 
     def claim(self, account_id: str, limit: int, now: datetime) -> tuple[str, list[Claim]]:
         """Return the object type and the claims of the next batch, longest due first.
@@ -110,21 +125,28 @@ class Due:
             ).scalar_one()
 
 
-_new = insert_into(_table)
-_MARK = _new.on_conflict_do_update(
-    index_elements=["account_id", "object_type", "record_id"],
-    set_={
-        "due_at": case(
-            (_table.c.due_at < _new.excluded.due_at, _table.c.due_at), else_=_new.excluded.due_at
-        ),
-        "cause": _new.excluded.cause,
-        "version": _table.c.version + 1,
-        "attempts": 0,
-        "first_failed_at": None,
-        "error_code": None,
-        "since_at": func.coalesce(_table.c.since_at, _new.excluded.since_at),
-    },
-)
+def _mark_statement(engine: Engine | Connection) -> Executable:
+    new = insert_into(engine, _table)
+    return new.on_conflict_do_update(
+        index_elements=["account_id", "object_type", "record_id"],
+        set_={
+            "due_at": case(
+                (_table.c.due_at < new.excluded.due_at, _table.c.due_at),
+                else_=new.excluded.due_at,
+            ),
+            # It stays until it is served, whatever events come in between.
+            "cause": case(
+                (_table.c.cause == WRITTEN_LATE, _table.c.cause), else_=new.excluded.cause
+            ),
+            "version": _table.c.version + 1,
+            "attempts": 0,
+            "first_failed_at": None,
+            "error_code": None,
+            "since_at": func.coalesce(_table.c.since_at, new.excluded.since_at),
+        },
+    )
+
+
 _SAME = (
     (_table.c.account_id == bindparam("b_account"))
     & (_table.c.object_type == bindparam("b_type"))
@@ -148,11 +170,16 @@ _LATER = (
 
 def mark(connection: Connection, marks: Sequence[DueMark], now: datetime) -> None:
     """Mark records due now inside the caller's transaction. Repeats among `marks` collapse first."""
+    if marks:
+        _mark_all(connection, _mark_statement(connection), marks, now)
+
+
+def _mark_all(
+    connection: Connection, statement: Executable, marks: Sequence[DueMark], now: datetime
+) -> None:
     rows = {(m.account_id, m.object_type, m.record_id): m for m in reversed(marks)}
-    if not rows:
-        return
     connection.execute(
-        _MARK,
+        statement,
         [
             {
                 "account_id": m.account_id,
@@ -162,7 +189,9 @@ def mark(connection: Connection, marks: Sequence[DueMark], now: datetime) -> Non
                 "due_at": now,
                 "since_at": m.since_at,
             }
-            for m in rows.values()
+            # In one order everywhere: two that mark the same rows wait for each other,
+            # and never both at once.
+            for _, m in sorted(rows.items())
         ],
     )
 
@@ -184,6 +213,10 @@ def finish(
         done: Claims that are served, each with the instant its score changes by itself, or None.
         retries: Claims to try again.
     """
+    ended = [claim for claim, _ in done] + [retry.claim for retry in retries]
+    shared = {"account_id": account_id, "object_type": object_type}
+    # In the order of `mark`, which may want the same rows at the same time.
+    lock_in_order(connection, _table, shared, "record_id", [claim.record_id for claim in ended])
 
     def key(claim: Claim) -> dict[str, object]:
         return {

@@ -7,15 +7,17 @@ hundred events costs one row.
 import logging
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Engine, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from store import schema
-from store.engine import Appender, impatient, reading
+from store.dialect import StoreError
+from store.engine import check_writable, impatient, insert_into, locks_rows, new_appender, reading
 from store.group_commit import GroupCommit, NotStoredError
 from store.vault import MAX_USES, Cell, DataKey, Vault, VaultError, random_bytes
 
@@ -121,10 +123,14 @@ class Inbox:
         self._count_ahead = count_ahead
         self._engine = engine
         self._vault = vault
-        self._append_rows = Appender(engine, _table, _APPENDED)
+        self._append_rows = new_appender(engine, _table, _APPENDED)
         self._group = GroupCommit(self._commit)
         self._sealing: dict[str, _SealingKey] = {}
         self._opening: dict[tuple[str, bytes], DataKey] = {}
+
+    def close(self) -> None:
+        """Give up the connection that appends."""
+        self._append_rows.close()
 
     def append(self, *, account_id: str, kind: str, body: bytes, at: datetime) -> str:
         """Seal a delivery and store it durably; return its id only after the commit (S21).
@@ -169,34 +175,49 @@ class Inbox:
 
         Also when it does not unwrap: under another master key deliveries are still stored (S53).
         """
+        ends = time.monotonic() + timeout_s
+        while True:
+            left_s = max(0.0, ends - time.monotonic())
+            with impatient(self._engine, left_s).begin() as connection:
+                found = self._reserve_newest(connection, account_id, at)
+            if found is not None:
+                return found
+
+    def _reserve_newest(
+        self, connection: Connection, account_id: str, at: datetime
+    ) -> "_SealingKey | None":
+        """See `_reserve`. None when another receiver made a new key in the same moment."""
         ahead = self._count_ahead
-        with impatient(self._engine, timeout_s).begin() as connection:
-            row = connection.execute(
-                select(_keys.c.number, _keys.c.wrapped_key, _keys.c.uses)
-                .where(_keys.c.account_id == account_id)
-                .order_by(_keys.c.number.desc())
-                .limit(1)
-            ).first()
-            newest = None if row is None else self._unwrap(account_id, row.number, row.wrapped_key)
-            if row is not None and newest is not None and row.uses + ahead <= self._max_uses:
-                connection.execute(
-                    update(_keys)
-                    .where(_keys.c.account_id == account_id, _keys.c.number == row.number)
-                    .values(uses=row.uses + ahead)
-                )
-                return _SealingKey(newest, ahead)
-            number = 1 if row is None else row.number + 1
-            key, wrapped = self._vault.new_key(_key_cell(account_id, number))
+        row = connection.execute(
+            select(_keys.c.number, _keys.c.wrapped_key, _keys.c.uses)
+            .where(_keys.c.account_id == account_id)
+            .order_by(_keys.c.number.desc())
+            .limit(1)
+            .with_for_update()  # two receivers must not count the same uses
+        ).first()
+        newest = None if row is None else self._unwrap(account_id, row.number, row.wrapped_key)
+        if row is not None and newest is not None and row.uses + ahead <= self._max_uses:
             connection.execute(
-                insert(_keys).values(
-                    account_id=account_id,
-                    number=number,
-                    wrapped_key=wrapped,
-                    uses=ahead,
-                    created_at=at,
-                )
+                update(_keys)
+                .where(_keys.c.account_id == account_id, _keys.c.number == row.number)
+                .values(uses=row.uses + ahead)
             )
-            return _SealingKey(key, ahead)
+            return _SealingKey(newest, ahead)
+        number = 1 if row is None else row.number + 1
+        key, wrapped = self._vault.new_key(_key_cell(account_id, number))
+        made = connection.execute(
+            insert_into(connection, _keys)
+            .values(
+                account_id=account_id,
+                number=number,
+                wrapped_key=wrapped,
+                uses=ahead,
+                created_at=at,
+            )
+            .on_conflict_do_nothing()
+            .returning(_keys.c.number)
+        ).first()
+        return None if made is None else _SealingKey(key, ahead)
 
     def _unwrap(self, account_id: str, number: int, wrapped: bytes) -> DataKey | None:
         """Return a delivery key, or None when its master key is not here."""
@@ -211,18 +232,38 @@ class Inbox:
     def waiting(self, limit: int) -> list[WaitingDelivery]:
         """Return the oldest deliveries that wait to be unpacked, opened."""
         with reading(self._engine).connect() as connection:
-            rows = connection.execute(
-                select(
-                    _table.c.account_id,
-                    _table.c.id,
-                    _table.c.kind,
-                    _table.c.received_at,
-                    _table.c.sealed_body,
-                )
-                .where(_table.c.state == schema.WAITING)
-                .order_by(_table.c.id)
-                .limit(limit)
-            ).all()
+            return self._oldest(connection, limit)
+
+    @contextmanager
+    def take(self, limit: int) -> Iterator["Taken"]:
+        """Give the oldest waiting deliveries, and store at the end what became of them.
+
+        On PostgreSQL no other worker is given the same ones meanwhile: their rows are locked, by a
+        transaction that ends with its process or connection, and at the latest when the server
+        finds it idle for 10 s. On SQLite, where locking would hold up the receiver, two workers
+        may take the same ones: that costs time and does no harm. When the block raises, nothing is
+        stored: the deliveries wait as before.
+        """
+        if not locks_rows(self._engine):
+            taken = Taken(self.waiting(limit))
+            yield taken
+            if taken.marks:
+                with self._engine.begin() as connection:
+                    connection.execute(_MARK, taken.marks)
+            return
+        with self._engine.begin() as connection:
+            taken = Taken(self._oldest(connection, limit, is_locked=True))
+            yield taken
+            if taken.marks:
+                connection.execute(_MARK, taken.marks)
+
+    def _oldest(
+        self, connection: Connection, limit: int, *, is_locked: bool = False
+    ) -> list[WaitingDelivery]:
+        query = _WAITING.limit(limit)
+        if is_locked:
+            query = query.with_for_update(skip_locked=True)
+        rows = connection.execute(query).all()
         found = []
         for row in rows:
             body, fault = self._open(row.account_id, row.id, row.sealed_body)
@@ -260,14 +301,6 @@ class Inbox:
             key = self._unwrap(account_id, row.number, row.wrapped_key)
             if key is not None:
                 self._opening[(account_id, key.key_id)] = key
-
-    def mark_unpacked(self, deliveries: Sequence[WaitingDelivery]) -> None:
-        """Mark deliveries whose records are all marked due. Safe to repeat."""
-        self._mark([(item, schema.UNPACKED, None) for item in deliveries])
-
-    def quarantine(self, item: WaitingDelivery, error_code: str) -> None:
-        """Keep a delivery that cannot be read, sealed as it came, for a person to look at (S16)."""
-        self._mark([(item, schema.QUARANTINED, error_code)])
 
     def look_again(self) -> int:
         """Let what no key opened wait again, and return how many; for a start (S53).
@@ -320,23 +353,6 @@ class Inbox:
                 )
             )
 
-    def _mark(self, marks: Sequence[tuple[WaitingDelivery, int, str | None]]) -> None:
-        if not marks:
-            return
-        with self._engine.begin() as connection:
-            connection.execute(
-                _MARK,
-                [
-                    {
-                        "b_account": item.account_id,
-                        "b_id": item.id,
-                        "b_state": state,
-                        "b_code": code,
-                    }
-                    for item, state, code in marks
-                ],
-            )
-
     def counts(self) -> dict[str, int]:
         """Return how many deliveries wait and how many are quarantined."""
         with reading(self._engine).connect() as connection:
@@ -354,9 +370,30 @@ class Inbox:
         """Do nothing, durably. Raises: InboxError when a delivery could not be stored now."""
         try:
             with impatient(self._engine, self._timeout_s).begin() as connection:
-                connection.exec_driver_sql("PRAGMA user_version")
-        except SQLAlchemyError as error:
+                check_writable(connection, _table)
+        except (SQLAlchemyError, StoreError) as error:
             raise InboxError(type(error).__name__) from None
+
+
+class Taken:
+    """Deliveries that one worker unpacks, and what became of each."""
+
+    def __init__(self, deliveries: Sequence[WaitingDelivery]) -> None:
+        self.deliveries = deliveries
+        self.marks: list[dict[str, object]] = []
+
+    def unpacked(self, item: WaitingDelivery) -> None:
+        """Say that all records of a delivery are marked due."""
+        self._mark(item, schema.UNPACKED, None)
+
+    def quarantine(self, item: WaitingDelivery, error_code: str) -> None:
+        """Keep a delivery that cannot be read, sealed as it came, for a person to look at (S16)."""
+        self._mark(item, schema.QUARANTINED, error_code)
+
+    def _mark(self, item: WaitingDelivery, state: int, code: str | None) -> None:
+        self.marks.append(
+            {"b_account": item.account_id, "b_id": item.id, "b_state": state, "b_code": code}
+        )
 
 
 @dataclass(slots=True)
@@ -378,6 +415,17 @@ class _SealingKey:
 
 #: What is appended, in the order of a row.
 _APPENDED = ("account_id", "id", "received_at", "kind", "sealed_body")
+_WAITING = (
+    select(
+        _table.c.account_id,
+        _table.c.id,
+        _table.c.kind,
+        _table.c.received_at,
+        _table.c.sealed_body,
+    )
+    .where(_table.c.state == schema.WAITING)
+    .order_by(_table.c.id)
+)
 _MARK = (
     update(_table)
     .where(_table.c.account_id == bindparam("b_account"), _table.c.id == bindparam("b_id"))

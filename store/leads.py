@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import Engine, Executable, Table, delete, select, update
 
 from store import accounts, dead_letters, due, schema
 from store.accounts import Lease
-from store.due import Claim, Retry
+from store.due import WRITTEN_LATE, Claim, Due, DueMark, Retry
 from store.engine import insert_into, reading
 from store.vault import MAX_USES, Cell, DataKey, Vault, VaultError
 
@@ -71,6 +71,11 @@ class Leads:
         self._max_uses = max_uses
         self._engine = engine
         self._vault = vault
+        self._due = Due(engine)
+        self._save = _upsert(engine, _table)
+        # A clock that stands, or was set back, may name an instant twice: the later score is kept,
+        # and the batch is not refused for it.
+        self._remember = _upsert(engine, _history)
 
     def states(
         self, account_id: str, object_type: str, ids: Sequence[str]
@@ -146,6 +151,32 @@ class Leads:
                 .values(written_hash=None)
             )
 
+    def written_late(
+        self, lease: Lease, object_type: str, ids: Sequence[str], now: datetime
+    ) -> bool:
+        """Mark `ids` to be written again if the lease was lost, and tell whether it was.
+
+        A worker that slept in its call to the CRM may have put an older score over a newer one
+        (I7). No fence can stop that call; so whoever holds the account writes once more.
+        """
+        with reading(self._engine).connect() as connection:
+            if accounts.is_held(connection, lease):
+                return False
+        self._due.mark(
+            [
+                DueMark(
+                    account_id=lease.account_id,
+                    object_type=object_type,
+                    record_id=record_id,
+                    cause=WRITTEN_LATE,
+                    since_at=None,
+                )
+                for record_id in ids
+            ],
+            now,
+        )
+        return True
+
     def hash_written(self, account_id: str, content: bytes) -> bytes:
         """Return a keyed hash of what is written to the CRM: a score alone is easily guessed."""
         return self._vault.keyed_hash("written", account_id, content)
@@ -182,9 +213,9 @@ class Leads:
         with self._engine.begin() as connection:
             accounts.require(connection, lease)
             if leads:
-                connection.execute(_SAVE, leads)
+                connection.execute(self._save, leads)
             if history:
-                connection.execute(_REMEMBER, history)
+                connection.execute(self._remember, history)
             for claim in batch.gone:
                 for table in (_table, _history):
                     connection.execute(
@@ -294,23 +325,13 @@ class Leads:
         return key.open(row[1], Cell(account_id, "lead", column, row_name))
 
 
-_new_entry = insert_into(_history)
-# A clock that stands, or was set back, may name an instant twice: the later score is kept, and the
-# batch is not refused for it.
-_REMEMBER = _new_entry.on_conflict_do_update(
-    index_elements=["account_id", "object_type", "record_id", "scored_at"],
-    set_={
-        column.name: _new_entry.excluded[column.name]
-        for column in _history.columns
-        if not column.primary_key
-    },
-)
-_new = insert_into(_table)
-_SAVE = _new.on_conflict_do_update(
-    index_elements=["account_id", "object_type", "record_id"],
-    set_={
-        column.name: _new.excluded[column.name]
-        for column in _table.columns
-        if not column.primary_key
-    },
-)
+def _upsert(engine: Engine, table: Table) -> Executable:
+    new = insert_into(engine, table)
+    return new.on_conflict_do_update(
+        index_elements=[column.name for column in table.primary_key.columns],
+        set_={
+            column.name: new.excluded[column.name]
+            for column in table.columns
+            if not column.primary_key
+        },
+    )

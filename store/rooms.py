@@ -13,6 +13,7 @@ from store.keys import MasterKeys
 from store.leads import Leads
 from store.retention import Retention
 from store.vault import Vault
+from store.wakeups import Wakeups, open_wakeups
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,13 @@ class Store:
     dead_letters: DeadLetters
     audit: Audit
     retention: Retention
+    wakeups: Wakeups
+
+    def close(self) -> None:
+        """End its threads and close all connections."""
+        self.wakeups.close()
+        self.inbox.close()
+        self.databases.close()
 
 
 def open_store(database_url: str, keys: MasterKeys, heads: Path) -> Store:
@@ -52,4 +60,5 @@ def open_store(database_url: str, keys: MasterKeys, heads: Path) -> Store:
         dead_letters=DeadLetters(databases.ledger, audit),
         audit=audit,
         retention=Retention(inbox=databases.inbox, ledger=databases.ledger, audit=audit),
+        wakeups=open_wakeups(databases.ledger),
     )

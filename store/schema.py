@@ -8,6 +8,7 @@ Columns named `sealed_*` and `wrapped_*` hold ciphertext of `store/vault.py`; al
 and hold ids, times, counts and codes. `CLEAR_COLUMNS` in the tests lists each with its reason.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,6 +40,15 @@ def microseconds(at: datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND
 
 
+def instant(stored: int) -> datetime:
+    """Return the instant that is stored as `stored`.
+
+    >>> instant(1_500_000).isoformat()
+    '1970-01-01T00:00:01.500000+00:00'
+    """
+    return _EPOCH + timedelta(microseconds=stored)
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware UTC instant, stored as whole microseconds since 1970 on both databases."""
 
@@ -53,17 +63,45 @@ class Instant(TypeDecorator[datetime]):
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Return an aware datetime."""
         del dialect
-        return None if value is None else _EPOCH + timedelta(microseconds=value)
+        return None if value is None else instant(value)
+
+
+_UNFIT = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
+
+
+class Word(TypeDecorator[str]):
+    """A name, an id or a code: short, and the same on both databases (S15).
+
+    PostgreSQL refuses NUL and counts letters, SQLite does neither; neither stores half a surrogate
+    pair.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Return `value` with what no name holds replaced. Raises: ValueError when too long."""
+        del dialect
+        if value is None:
+            return None
+        if len(value) > self.length:
+            raise ValueError(f"longer than the {self.length} letters of its column")
+        # Nearly all are plain letters and digits: looked at without the expression.
+        return value if value.isascii() and value.isprintable() else _UNFIT.sub("\ufffd", value)
 
 
 inbox = MetaData()
 ledger = MetaData()
 
 #: Longest names: an account's name, a CRM's object type, a record id, a short code.
-_ACCOUNT = String(40)
-_TYPE = String(40)
-_RECORD = String(20)
-_CODE = String(60)
+_ACCOUNT = Word(40)
+_TYPE = Word(40)
+_RECORD = Word(20)
+_CODE = Word(60)
 
 #: States of a delivery.
 WAITING, UNPACKED, QUARANTINED = 0, 1, 2
@@ -72,9 +110,9 @@ delivery = Table(
     "delivery",
     inbox,
     Column("account_id", _ACCOUNT, primary_key=True),
-    Column("id", String(32), primary_key=True),  # time-ordered
+    Column("id", Word(32), primary_key=True),  # time-ordered
     Column("received_at", Instant, nullable=False),
-    Column("kind", String(20), nullable=False),  # the CRM whose adapter reads it
+    Column("kind", Word(20), nullable=False),  # the CRM whose adapter reads it
     Column("state", SmallInteger, nullable=False, server_default="0"),
     Column("error_code", _CODE),
     Column("sealed_body", LargeBinary, nullable=False),
@@ -109,11 +147,11 @@ account = Table(
     "account",
     ledger,
     Column("account_id", _ACCOUNT, primary_key=True),
-    Column("crm", String(20), nullable=False),
-    Column("external_id", String(40), nullable=False),
-    Column("lease_owner", String(80)),
-    Column("lease_until", Instant),
+    Column("crm", Word(20), nullable=False),
+    Column("external_id", Word(40), nullable=False),
+    Column("lease_owner", Word(80)),
     Column("fence", BigInteger, nullable=False, server_default="0"),
+    Column("beats", BigInteger, nullable=False, server_default="0"),  # renewals of the lease
     Column("paused_until", Instant),
     Column("pause_code", _CODE),
     Column("failures", Integer, nullable=False, server_default="0"),
@@ -128,7 +166,7 @@ due = Table(
     Column("object_type", _TYPE, primary_key=True),
     Column("record_id", _RECORD, primary_key=True),
     Column("due_at", Instant, nullable=False),
-    Column("cause", String(20), nullable=False),
+    Column("cause", Word(20), nullable=False),
     Column("version", BigInteger, nullable=False, server_default="1"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("first_failed_at", Instant),
@@ -144,8 +182,8 @@ lead = Table(
     Column("object_type", _TYPE, primary_key=True),
     Column("record_id", _RECORD, primary_key=True),
     Column("score", SmallInteger),
-    Column("tier", String(20), nullable=False),
-    Column("model_version", String(80), nullable=False),
+    Column("tier", Word(20), nullable=False),
+    Column("model_version", Word(80), nullable=False),
     Column("scored_at", Instant, nullable=False),
     Column("valid_until", Instant),
     Column("respond_by", Instant),
@@ -165,9 +203,9 @@ score_history = Table(
     Column("record_id", _RECORD, primary_key=True),
     Column("scored_at", Instant, primary_key=True),
     Column("score", SmallInteger),
-    Column("tier", String(20), nullable=False),
-    Column("model_version", String(80), nullable=False),
-    Column("cause", String(20), nullable=False),
+    Column("tier", Word(20), nullable=False),
+    Column("model_version", Word(80), nullable=False),
+    Column("cause", Word(20), nullable=False),
     Column("sealed_reasons", LargeBinary, nullable=False),
 )
 
@@ -178,8 +216,8 @@ outcome = Table(
     Column("object_type", _TYPE, primary_key=True),
     Column("record_id", _RECORD, primary_key=True),
     Column("happened_at", Instant, primary_key=True),
-    Column("kind", String(20), nullable=False),
-    Column("source", String(40), nullable=False),
+    Column("kind", Word(20), nullable=False),
+    Column("source", Word(40), nullable=False),
     Column("value_cents", BigInteger),
     Column("sealed_facts", LargeBinary),
 )
@@ -188,9 +226,9 @@ model = Table(
     "model",
     ledger,
     Column("account_id", _ACCOUNT, primary_key=True),
-    Column("version", String(80), primary_key=True),
+    Column("version", Word(80), primary_key=True),
     Column("published_at", Instant, nullable=False),
-    Column("published_by", String(80), nullable=False),
+    Column("published_by", Word(80), nullable=False),
     Column("content_hash", LargeBinary(32), nullable=False),
     Column("content", LargeBinary, nullable=False),  # rules and points; it holds no PHI
 )
@@ -201,8 +239,8 @@ audit = Table(
     Column("account_id", _ACCOUNT, primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("at", Instant, nullable=False),
-    Column("actor", String(80), nullable=False),
-    Column("act", String(40), nullable=False),
+    Column("actor", Word(80), nullable=False),
+    Column("act", Word(40), nullable=False),
     Column("object_type", _TYPE),
     Column("record_id", _RECORD),
     Column("fields", String(200), nullable=False, server_default=""),  # names only
@@ -215,12 +253,12 @@ dead_letter = Table(
     "dead_letter",
     ledger,
     Column("account_id", _ACCOUNT, primary_key=True),
-    Column("id", String(64), primary_key=True),
+    Column("id", Word(64), primary_key=True),
     Column("object_type", _TYPE),
     Column("record_id", _RECORD),
-    Column("delivery_id", String(32)),
-    Column("place", String(120)),  # where in the delivery; never a value
-    Column("cause", String(20), nullable=False),
+    Column("delivery_id", Word(32)),
+    Column("place", Word(120)),  # where in the delivery; never a value
+    Column("cause", Word(20), nullable=False),
     Column("error_code", _CODE, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("first_at", Instant, nullable=False),

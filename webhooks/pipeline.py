@@ -13,15 +13,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from integrations.base import Change, CrmClient, Outcome
-from integrations.errors import PermanentCrmError
+from integrations.errors import CrmError, PermanentCrmError
 from integrations.mapping import LeadReader, crm_values
 from scoring.details import details_of
 from scoring.engine import inquired_at, score
 from scoring.lead import Lead
 from scoring.model import ScoringModel
 from scoring.result import LeadScore
-from store.accounts import Lease
-from store.due import Claim, Retry
+from store.accounts import Lease, LeaseLostError
+from store.due import WRITTEN_LATE, Claim, Retry
 from store.leads import Batch, Leads, LeadState, ScoredLead
 from webhooks.health import Health
 
@@ -135,7 +135,11 @@ class Pipeline:
             states=states,
             now=now,
         )
-        self._leads.save(lease, batch, states, now)
+        try:
+            self._leads.save(lease, batch, states, now)
+        except LeaseLostError:
+            self._written_late(lease, object_type, scored)
+            raise
         self._report(work, object_type, batch, outcome, began)
 
     def _score(
@@ -172,7 +176,7 @@ class Pipeline:
             result=result,
             values=values,
             hash=digest,
-            is_new=state is None or state.written_hash != digest,
+            is_new=state is None or state.written_hash != digest or claim.cause == WRITTEN_LATE,
         )
 
     def _write(
@@ -186,7 +190,18 @@ class Pipeline:
         if not changes:
             return Outcome()
         self._leads.expect_write(lease, object_type, [change.record_id for change in changes])
-        return work.client.write(object_type, changes)
+        try:
+            return work.client.write(object_type, changes)
+        except CrmError:
+            # The call may have reached the CRM, and waited past our lease before it failed.
+            self._written_late(lease, object_type, scored)
+            raise
+
+    def _written_late(self, lease: Lease, object_type: str, scored: Sequence[_Scored]) -> None:
+        """Have records written again if we wrote them while another worker had the account."""
+        ids = [item.claim.record_id for item in scored if item.is_new]
+        if ids and self._leads.written_late(lease, object_type, ids, self._clock()):
+            log.warning("lease.written_late", extra={"account": lease.account_id})
 
     def _batch(
         self,

@@ -13,7 +13,7 @@ from integrations.base import Adapter
 from integrations.errors import PayloadError
 from store.dead_letters import DeadLetters, UnreadableEvent
 from store.due import Due, DueMark
-from store.inbox import Inbox, WaitingDelivery
+from store.inbox import Inbox, Taken, WaitingDelivery
 from webhooks.health import Health
 
 log = logging.getLogger(__name__)
@@ -54,30 +54,25 @@ class Unpacker:
         Returns:
             How many deliveries were taken, and how many records are now due, by account.
         """
-        waiting = self._inbox.waiting(BATCH)
-        if not waiting:
-            return 0, {}
         marks: list[DueMark] = []
         unreadable: list[UnreadableEvent] = []
-        readable: list[WaitingDelivery] = []
-        broken: list[tuple[WaitingDelivery, str]] = []
-        for item in waiting:
-            try:
-                self._read(item, marks, unreadable)
-            except PayloadError as error:
-                broken.append((item, str(error)))
-            except Exception as error:  # one delivery must never hold up all others (S17)
-                log.exception("delivery.not_read", extra={"delivery": item.id, "crm": item.kind})
-                broken.append((item, f"reader failed: {type(error).__name__}"))
-            else:
-                readable.append(item)
-        self._due.mark(marks, self._clock())
-        self._dead_letters.add_events(unreadable)
-        self._inbox.mark_unpacked(readable)
-        for item, reason in broken:
-            self._quarantine(item, reason)
+        with self._inbox.take(BATCH) as taken:
+            for item in taken.deliveries:
+                try:
+                    self._read(item, marks, unreadable)
+                except PayloadError as error:
+                    self._quarantine(taken, item, str(error))
+                except Exception as error:  # one delivery must never hold up all others (S17)
+                    log.exception(
+                        "delivery.not_read", extra={"delivery": item.id, "crm": item.kind}
+                    )
+                    self._quarantine(taken, item, f"reader failed: {type(error).__name__}")
+                else:
+                    taken.unpacked(item)
+            self._due.mark(marks, self._clock())
+            self._dead_letters.add_events(unreadable)
         records = {(mark.account_id, mark.object_type, mark.record_id) for mark in marks}
-        return len(waiting), Counter(record[0] for record in records)
+        return len(taken.deliveries), Counter(record[0] for record in records)
 
     def _read(
         self, item: WaitingDelivery, marks: list[DueMark], unreadable: list[UnreadableEvent]
@@ -125,9 +120,9 @@ class Unpacker:
             },
         )
 
-    def _quarantine(self, item: WaitingDelivery, reason: str) -> None:
+    def _quarantine(self, taken: Taken, item: WaitingDelivery, reason: str) -> None:
         """Keep what is proven but unreadable, sealed as it came (S16). `reason` has no value."""
-        self._inbox.quarantine(item, reason[:60])
+        taken.quarantine(item, reason[:60])
         self._health.quarantined.labels(item.kind).inc()
         self._health.alarm(f"{item.kind}: a delivery that cannot be read is in quarantine")
         log.error(

@@ -12,12 +12,13 @@ from config.practice import Practice
 from config.settings import Settings
 from integrations.registry import Secrets, build_adapters
 from scoring.model import ScoringModel
-from store.engine import sqlite_version
+from store.clock import shared_clock
+from store.engine import describe
 from store.inbox import InboxError
 from store.keys import MasterKeys, keys_from_file, keys_from_text
 from store.rooms import open_store
 from webhooks.app import create_app
-from webhooks.bell import CountingBell
+from webhooks.bell import CountingBell, NearAndFar
 from webhooks.health import Health
 from webhooks.peers import Peers
 from webhooks.receiver import Receiver
@@ -66,6 +67,7 @@ class Service:
         )
         adapters = build_adapters(practice, secrets)
         bell = CountingBell()
+        wakeups = self.store.wakeups
         receiver = None
         if receives:
             receiver = Receiver(
@@ -73,7 +75,7 @@ class Service:
                 inbox=self.store.inbox,
                 health=self.health,
                 peers=Peers([ip_network(text) for text in practice.network.trusted_proxies]),
-                bell=bell,
+                bell=NearAndFar(bell, wakeups.ring),
                 clock=utc_now,
             )
         self.app: Flask = create_app(
@@ -95,7 +97,7 @@ class Service:
                 adapters=adapters,
                 health=self.health,
                 bell=bell,
-                clock=utc_now,
+                clock=shared_clock(self.store.databases.ledger, utc_now),
             )
             self._housekeeping = build_housekeeping(
                 store=self.store, practice=practice, health=self.health, clock=utc_now
@@ -127,7 +129,7 @@ class Service:
             extra={
                 "address": self._settings.listen_host,
                 "port": self.port,
-                "sqlite": sqlite_version(),
+                "database": " ".join(describe(self.store.databases)[::2]),
                 "threads": self._settings.threads,
             },
         )
@@ -150,7 +152,7 @@ class Service:
             self._worker.stop()
         if self._housekeeping is not None:
             self._housekeeping.stop()
-        self.store.databases.close()
+        self.store.close()
         log.info("service.stopped")
 
     def readiness(self) -> dict[str, Any]:

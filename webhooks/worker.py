@@ -1,8 +1,8 @@
 """The worker: unpacks deliveries, and works every account it can lease.
 
 One thread unpacks; one thread an account claims batches and runs the pipeline; one thread renews
-the leases. Threads wait on a bell and on the clock; polling is the safety net, and the way to hear
-of receivers in other processes.
+the leases. Threads wait on a bell and on the clock. Other processes ring the bell too where the
+database can (`store/wakeups.py`); polling is the safety net.
 """
 
 import logging
@@ -20,6 +20,7 @@ from integrations.errors import (
 )
 from store.accounts import Accounts, Lease, LeaseLostError, Pause
 from store.due import Claim, Due
+from store.wakeups import ALL, INBOX, Wakeups
 from webhooks.bell import CountingBell
 from webhooks.health import Health
 from webhooks.pipeline import AccountWork, Pipeline
@@ -50,6 +51,7 @@ class Worker:
         accounts: Accounts,
         health: Health,
         bell: CountingBell,
+        wakeups: Wakeups,
         clock: Callable[[], datetime],
         rng: random.Random,
         poll_s: float = POLL_S,
@@ -57,6 +59,7 @@ class Worker:
         self._works = works
         self._unpacker = unpacker
         self._bell = bell
+        self._wakeups = wakeups
         self._poll_s = poll_s
         self._stopping = threading.Event()
         self._accounts = accounts
@@ -86,6 +89,17 @@ class Worker:
             thread = threading.Thread(target=target, name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
+        self._wakeups.listen(self._told)
+
+    def _told(self, name: str) -> None:
+        """Hear that a delivery waits, or that an account's records are due."""
+        if name in {INBOX, ALL}:
+            self._bell.ring()
+        if name == ALL:
+            for runner in self._runners.values():
+                runner.bell.ring()
+        elif name in self._runners:
+            self._runners[name].bell.ring()
 
     def stop(self, timeout_s: float = 35.0) -> None:
         """End after the batches at hand; give the leases back."""
@@ -113,8 +127,10 @@ class Worker:
                 continue
             for account, count in records.items():
                 runner = self._runners.get(account)
-                if runner is not None:
+                if runner is not None and runner.is_leased:
                     runner.bell.ring(count)
+                else:
+                    self._wakeups.ring(account)  # another worker holds it
             if not taken:
                 self._bell.wait(self._poll_s)
 
@@ -175,11 +191,16 @@ class AccountRunner:
                 self._stopping.wait(1.0)
         self._release()
 
+    @property
+    def is_leased(self) -> bool:
+        """Whether this worker holds the account, as far as it knows."""
+        return self._lease is not None
+
     def renew(self) -> None:
         """Make the lease last longer; forget it when it was lost."""
         lease = self._lease
         try:
-            if lease is not None and not self._accounts.renew(lease, self._clock()):
+            if lease is not None and not self._accounts.renew(lease):
                 self._lease = None
         except Exception:
             log.exception("lease.not_renewed", extra={"account": self._work.name})
@@ -193,7 +214,7 @@ class AccountRunner:
 
     def _is_held(self) -> bool:
         if self._lease is None:
-            self._lease = self._accounts.take(self._work.name, self._owner, self._clock())
+            self._lease = self._accounts.take(self._work.name, self._owner)
             if self._lease is not None:
                 self._pause = self._accounts.paused(self._work.name)
                 log.info(

@@ -41,7 +41,7 @@ def build_worker(
     ]
     rng = random.Random()  # noqa: S311  jitter, not a secret
     worker = Worker(
-        owner=f"{socket.gethostname()}:{os.getpid()}:{rng.randrange(2**32):08x}",
+        owner=f"{socket.gethostname()[:50]}:{os.getpid()}:{rng.randrange(2**32):08x}",
         works=works,
         unpacker=Unpacker(
             adapters=adapters,
@@ -56,8 +56,10 @@ def build_worker(
         accounts=store.accounts,
         health=health,
         bell=bell,
+        wakeups=store.wakeups,
         clock=clock,
         rng=rng,
+        poll_s=store.wakeups.poll_s,
     )
     return works, worker
 

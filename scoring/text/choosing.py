@@ -5,10 +5,12 @@ from typing import Final
 
 from scoring.labels import INQUIRY_TYPES, INSURANCES, PROCEDURES, URGENCIES
 from scoring.result import Signals
-from scoring.text.weights import Weights
+from scoring.text.weights import SHORT, Weights
 
 #: A procedure beside the strongest one is named where its sum, in hundredths, is above this.
 ALSO_FROM: Final = 350
+#: By so much, in hundredths, junk and offers must lead in a short text where no rule says so.
+UNWANTED_BY: Final = 150
 #: What a treatment gains, in hundredths, where the text calls it by its name.
 BY_NAME: Final = 400
 _NO_CARE: Final = frozenset({"job_or_vendor", "spam"})
@@ -43,22 +45,32 @@ def choose(
         by_rules: What the rules make of the text.
         named: Treatments that the text calls by their names: other words must not outvote them.
 
-    >>> table = Weights([["(bias)", "type:spam=0"], ["win", "type:spam=90", "type:referral=-9"]])
+    >>> table = Weights([["(bias)", "type:spam=0"], ["win", "type:spam=190", "type:referral=-9"]])
     >>> choose(table, {"win"}, is_emergency=False, by_rules=Signals()).inquiry_type
     'spam'
     """
+    features = frozenset(features)
     sums = dict(zip(weights.values, weights.sums(features), strict=True))
     inquiry_type = _best(sums, "type", INQUIRY_TYPES) or by_rules.inquiry_type
+    is_short = sum(feature[0].isalnum() for feature in features) < SHORT
+    if is_short and inquiry_type in _NO_CARE and by_rules.inquiry_type not in _NO_CARE:
+        # Who is taken for junk is answered by nobody: a few words do not settle that.
+        other = _best(sums, "type", [name for name in INQUIRY_TYPES if name not in _NO_CARE])
+        if other and sums[f"type:{inquiry_type}"] - sums[f"type:{other}"] < UNWANTED_BY:
+            inquiry_type = other
     if inquiry_type not in _NO_PROCEDURE:
         for name in named:
             sums[f"procedure:{name}"] = sums.get(f"procedure:{name}", 0) + BY_NAME
     urgency = "emergency"
     if not is_emergency:
         urgency = _best(sums, "urgency", URGENCIES[1:]) or by_rules.urgency
+    insurance = _best(sums, "insurance", INSURANCES) or "unknown"
+    if insurance == "unknown":  # "I pay cash" is short, and says all
+        insurance = by_rules.insurance
     found = by_rules._replace(
         urgency=urgency,
         inquiry_type=inquiry_type,
-        insurance=_best(sums, "insurance", INSURANCES) or by_rules.insurance,
+        insurance=insurance,
         procedures=_procedures(sums) or by_rules.procedures,
         booking_intent=int(_best(sums, "intent", _INTENTS) or by_rules.booking_intent),
     )

@@ -22,7 +22,7 @@ from scoring.text.normalise import Words, words_of
 from scoring.text.weights import SHORT, Evidence
 
 #: Evidence of the weights, in hundredths, from which a text is flagged without any rule.
-ADDS_FROM: Final = 50
+ADDS_FROM: Final = 60
 #: Evidence up to which a rule that holds is not followed.
 RULE_NEEDS: Final = -150
 #: The name given where the weights flagged the text, not a rule.

@@ -59,14 +59,15 @@ def letters(opened):
         )
     kept = store.inbox.append(account_id="portal", kind="hubspot", body=b"MARKER kept", at=NOON)
     bad = store.inbox.append(account_id="portal", kind="hubspot", body=b"MARKER bad", at=NOON)
-    waiting = {item.id: item for item in store.inbox.waiting(10)}
-    store.inbox.mark_unpacked([waiting[kept]])
-    store.inbox.quarantine(waiting[bad], "body: not JSON")
+    with store.inbox.take(10) as taken:
+        waiting = {item.id: item for item in taken.deliveries}
+        taken.unpacked(waiting[kept])
+        taken.quarantine(waiting[bad], "body: not JSON")
     event = UnreadableEvent(
         account_id="portal", delivery_id=kept, place="body[3]", received_at=NOON
     )
     store.dead_letters.add_events([event])
-    store.databases.close()
+    store.close()
     return {
         "record": "portal/contact:501",
         "event": f"portal/{kept}:body[3]",
@@ -117,7 +118,7 @@ def test_s032_replay_of_a_record_an_event_and_a_delivery(letters, opened):
         "delivery.replayed",
     ]
     assert store.audit.verify("portal") == (3, None)
-    store.databases.close()
+    store.close()
     assert run("list") == "no dead letters\n"
 
 
@@ -129,7 +130,7 @@ def test_s032_purge_asks_first_and_leaves_the_kept_delivery(letters, opened):
     store = opened()
     assert store.inbox.waiting(10) == []
     assert store.inbox.counts()["quarantined"] == 0
-    store.databases.close()
+    store.close()
     assert run("list") == "no dead letters\n"
 
 

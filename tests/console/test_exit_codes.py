@@ -108,13 +108,44 @@ def test_s052_serve_refuses_a_key_file_that_others_may_read(leadscore, tmp_path,
     assert "5a5a" not in done.stderr
 
 
-@pytest.mark.parametrize("url", ["sqlite:////dev/null/x.db", "sqlite:///text.db"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////dev/null/x.db",
+        "sqlite:///text.db",
+        "postgresql+psycopg://scores:MARKER@127.0.0.1:1/scores",
+    ],
+)
 def test_serve_without_a_database_is_3(leadscore, tmp_path, url):
     (tmp_path / "text.db").write_text("no database " * 500, encoding="ascii")
     done = leadscore("serve", DATABASE_URL=url)
 
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
+    assert "MARKER" not in done.stderr
+
+
+def test_an_address_of_another_kind_is_2_and_shows_no_password(leadscore):
+    done = leadscore("serve", DATABASE_URL="postgres://scores:MARKER@127.0.0.1/scores")
+
+    assert done.returncode == 2
+    assert "DATABASE_URL: must begin with sqlite:/// or postgresql+psycopg://" in done.stderr
+    assert "MARKER" not in done.stderr
+
+
+def test_s025_a_server_that_may_lose_commits_is_3_and_a_finding(
+    leadscore, postgres, postgresql_url
+):
+    name = postgresql_url.partition("?")[0].rpartition("/")[2]
+    told = leadscore("doctor", DATABASE_URL=postgresql_url)
+    assert "ok    PostgreSQL version" in told.stdout
+    postgres.run(f"ALTER DATABASE {name} SET synchronous_commit = off")
+
+    done = leadscore("serve", DATABASE_URL=postgresql_url)
+    told = leadscore("doctor", DATABASE_URL=postgresql_url)
+    assert done.returncode == 3
+    assert "synchronous_commit is off" in done.stderr
+    assert "WRONG database and key: PostgreSQL: synchronous_commit is off" in told.stdout
 
 
 def test_serve_on_a_taken_port_is_3(leadscore, busy_port):

@@ -182,6 +182,7 @@ def worker_over(service, crms, practice, model, now):
         accounts=store.accounts,
         health=service.health,
         bell=bell,
+        wakeups=store.wakeups,
         clock=now,
         rng=rng,
         poll_s=0.02,
@@ -190,13 +191,12 @@ def worker_over(service, crms, practice, model, now):
 
 def test_i005_no_marker_stands_in_clear(
     tmp_path, practice, marked, keys, model, log, now, fake_crm, raw, request_bytes,
-    signed, event, outbound, capfd,
+    signed, event, outbound, capfd, database_url, dumped,
 ):  # fmt: skip
     from integrations.registry import build_adapters  # noqa: PLC0415
 
-    data = tmp_path / "data"
     service = Service(
-        settings=Settings(database_url=f"sqlite:///{data}/leadscore.db", listen_port=0),
+        settings=Settings(database_url=database_url, listen_port=0),
         practice=practice,
         secrets=marked,
         model=model,
@@ -229,6 +229,7 @@ def test_i005_no_marker_stands_in_clear(
         replies.append(raw(service.port, request_bytes(path, method="GET")))  # noqa: PERF401
     with service.store.databases.ledger.connect() as connection:
         sealed = connection.execute(text("SELECT count(*) FROM lead")).scalar_one()
+    dumped()
     while_running = scan_folder(tmp_path)
     worker.stop(5)
     service.stop()
@@ -246,8 +247,8 @@ def test_i005_no_marker_stands_in_clear(
         "delivery.rejected",
     ):
         assert hint in lines
-    names = {path.name for path in data.iterdir()}
-    assert {"leadscore.db", "leadscore-inbox.db"} <= names
+    names = {path.name for path in tmp_path.rglob("*")}
+    assert {"leadscore.db", "leadscore-inbox.db"} <= names or {"lead.dump", "due.dump"} <= names
 
     assert while_running == {}
     assert scan_folder(tmp_path) == {}
@@ -278,12 +279,13 @@ def test_i005_the_scan_finds_a_marker_that_is_planted(tmp_path, planted):
     assert list(scan_folder(tmp_path)) == ["file.db-wal"]
 
 
-def test_i005_the_scan_finds_a_marker_in_a_database_row(store, tmp_path, clock):
+def test_i005_the_scan_finds_a_marker_in_a_database_row(store, tmp_path, dumped):
     with store.databases.ledger.begin() as connection:
         connection.execute(
             text("INSERT INTO account (account_id, crm, external_id) VALUES ('a', 'c', :v)"),
             {"v": NAME},
         )
+    dumped()
 
     assert scan_folder(tmp_path)
 

@@ -25,22 +25,24 @@ def until(is_true: Callable[[], bool], timeout_s: float = 15.0) -> bool:
 
 
 @pytest.fixture
-def both(tmp_path):
-    with stage(tmp_path) as running:
+def both(tmp_path, database_url):
+    with stage(tmp_path, database_url=database_url) as running:
         yield running
 
 
 @pytest.fixture
-def hubspot(tmp_path):
+def hubspot(tmp_path, database_url):
     settings = HubSpotSettings(provisioned=True, retry_speedup=FAST)
-    with stage(tmp_path, crm="hubspot", hubspot=settings) as running:
+    with stage(tmp_path, crm="hubspot", hubspot=settings, database_url=database_url) as running:
         yield running
 
 
 @pytest.fixture
-def salesforce(tmp_path):
+def salesforce(tmp_path, database_url):
     settings = SalesforceSettings(retry_speedup=FAST)
-    with stage(tmp_path, crm="salesforce", salesforce=settings) as running:
+    with stage(
+        tmp_path, crm="salesforce", salesforce=settings, database_url=database_url
+    ) as running:
         yield running
 
 

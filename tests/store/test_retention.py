@@ -15,7 +15,10 @@ def put(store, clock, *, unpacked=True, account="portal"):
     clock.advance(milliseconds=1)
     made = store.inbox.append(account_id=account, kind="hubspot", body=b"body", at=clock())
     if unpacked:
-        store.inbox.mark_unpacked([d for d in store.inbox.waiting(1000) if d.id == made])
+        with store.inbox.take(1000) as taken:
+            for delivery in taken.deliveries:
+                if delivery.id == made:
+                    taken.unpacked(delivery)
     return made
 
 
@@ -30,9 +33,9 @@ def score(store, clock, account, record):
             (
                 "lead",
                 "wrapped_key, key_uses, sealed_facts, sealed_reasons",
-                "x'00', 1, x'00', x'00'",
+                ":b, 1, :b, :b",
             ),
-            ("score_history", "cause, sealed_reasons", "'changed', x'00'"),
+            ("score_history", "cause, sealed_reasons", "'changed', :b"),
         ):
             connection.execute(
                 text(
@@ -40,7 +43,12 @@ def score(store, clock, account, record):
                     f" model_version, scored_at, {more}) VALUES (:a, 'contact', :r, 'warm', 'm', :at,"
                     f" {value})"
                 ),
-                {"a": account, "r": record, "at": int(clock().timestamp() * 1_000_000)},
+                {
+                    "a": account,
+                    "r": record,
+                    "at": int(clock().timestamp() * 1_000_000),
+                    "b": b"\x00",
+                },
             )
 
 
@@ -63,7 +71,8 @@ def test_s058_an_unpacked_delivery_is_deleted_when_its_days_are_over(store, cloc
 def test_s058_what_waits_or_is_in_quarantine_is_kept_however_old(store, clock):
     waiting = put(store, clock, unpacked=False)
     bad = put(store, clock, unpacked=False)
-    store.inbox.quarantine(next(d for d in store.inbox.waiting(9) if d.id == bad), "unreadable")
+    with store.inbox.take(9) as taken:
+        taken.quarantine(next(d for d in taken.deliveries if d.id == bad), "unreadable")
     clock.advance(days=300)
 
     store.retention.purge(PERIODS, clock())

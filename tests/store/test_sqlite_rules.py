@@ -1,20 +1,19 @@
+"""What holds on SQLite only; `test_databases.py` has what holds on both kinds."""
+
 import threading
 
 import pytest
 from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy.exc import OperationalError
 
-from store import schema
-from store.engine import (
-    PRAGMAS,
-    StoreError,
-    check_integrity,
-    has_wal_defect,
-    impatient,
-    journal_mode,
-    open_databases,
-    reading,
-)
+from store.dialect import StoreError
+from store.engine import impatient, open_databases, reading
+from store.sqlite import PRAGMAS, has_wal_defect, journal_mode
+
+
+@pytest.fixture
+def database_url(sqlite_url):
+    return sqlite_url
 
 
 @pytest.fixture
@@ -149,43 +148,6 @@ def test_a_file_that_is_no_database_is_a_store_error(tmp_path, content):
         open_databases(f"sqlite:///{tmp_path}/x.db")
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "postgresql://u:pw-marker@h/d", "mysql://h/d"])
-def test_another_database_is_refused_without_its_password(url):
-    with pytest.raises(StoreError) as refused:
-        open_databases(url)
-
-    assert "pw-marker" not in str(refused.value)
-
-
 def test_a_folder_that_cannot_be_made_is_a_store_error():
     with pytest.raises(StoreError):
         open_databases("sqlite:////dev/null/x/y.db")
-
-
-def test_the_migrations_make_the_schema_of_the_code(databases):
-    for part, metadata in (("inbox", schema.inbox), ("ledger", schema.ledger)):
-        with reading(getattr(databases, part)).connect() as connection:
-            for table in metadata.sorted_tables:
-                rows = connection.exec_driver_sql(f"PRAGMA table_info({table.name})").all()
-                made = {row[1]: (bool(row[3]), bool(row[5])) for row in rows}
-                said = {c.name: (not c.nullable, c.primary_key) for c in table.columns}
-                assert made == said, table.name
-
-
-def test_every_primary_key_begins_with_the_account():
-    for table in [*schema.inbox.sorted_tables, *schema.ledger.sorted_tables]:
-        assert next(iter(table.primary_key.columns)).name == "account_id"
-
-
-def test_i008_a_store_in_use_passes_its_own_check(store, clock):
-    for place in range(50):
-        store.inbox.append(account_id="portal", kind="hubspot", body=b"x" * place, at=clock())
-
-    assert check_integrity(store.databases) == []
-
-
-def test_s059_an_error_of_the_database_shows_no_value(databases):
-    with databases.ledger.begin() as connection, pytest.raises(OperationalError) as failed:
-        connection.exec_driver_sql("INSERT INTO nowhere VALUES (?)", ("MARKER",))
-
-    assert "MARKER" not in str(failed.value)

@@ -1,9 +1,11 @@
 import random
+import time
 
 import pytest
 
 from integrations.mapping import LeadReader
 from integrations.registry import build_adapters
+from store.accounts import Accounts
 from webhooks.bell import CountingBell
 from webhooks.health import Health
 from webhooks.pipeline import AccountWork, Pipeline
@@ -50,10 +52,24 @@ def new_work(practice, model):
     return make
 
 
+class Ticks:
+    """The clock that leases are watched by: it runs, and can be moved."""
+
+    ahead_s = 0.0
+
+    def __call__(self):
+        return time.monotonic() + self.ahead_s
+
+
 @pytest.fixture
-def accounts(store, practice):
+def ticks():
+    return Ticks()
+
+
+@pytest.fixture
+def accounts(store, practice, ticks):
     store.accounts.ensure((a.name, a.crm, a.external_id) for a in practice.accounts)
-    return store.accounts
+    return Accounts(store.databases.ledger, ticks)
 
 
 @pytest.fixture
@@ -89,6 +105,7 @@ def new_worker(store, accounts, new_work, new_unpacker, health, clock):
             accounts=accounts,
             health=health,
             bell=bell,
+            wakeups=store.wakeups,
             clock=clock,
             rng=rng,
             poll_s=0.02,
@@ -100,3 +117,19 @@ def new_worker(store, accounts, new_work, new_unpacker, health, clock):
     yield start
     for worker in running:
         worker.stop(5)
+
+
+@pytest.fixture
+def send(service, raw):
+    return lambda data, **how: raw(service.port, data, **how)
+
+
+@pytest.fixture
+def good(signed, events, request_bytes):
+    """Return what makes an honest delivery of this moment."""
+
+    def make(service, *ids):
+        body = events(*(ids or (501,)))
+        return request_bytes("/webhooks/hubspot", body, signed(body, at=service.health._clock()))
+
+    return make

@@ -31,8 +31,9 @@ def health(clock):
 
 @pytest.fixture
 def keeping(store, clock, monotonic, health):
-    made = store.inbox.append(account_id="portal", kind="hubspot", body=b"body", at=clock())
-    store.inbox.mark_unpacked([d for d in store.inbox.waiting(9) if d.id == made])
+    store.inbox.append(account_id="portal", kind="hubspot", body=b"body", at=clock())
+    with store.inbox.take(9) as taken:
+        taken.unpacked(taken.deliveries[0])
     return Housekeeping(
         retention=store.retention,
         audit=store.audit,

@@ -31,7 +31,7 @@ def pipeline(store, health, clock):
 
 @pytest.fixture
 def lease(accounts, clock):
-    return accounts.take("portal", "one", clock())
+    return accounts.take("portal", "one")
 
 
 @pytest.fixture

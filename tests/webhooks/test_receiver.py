@@ -118,6 +118,7 @@ def test_s021_a_failed_commit_is_503_and_the_next_delivery_is_stored(
     assert (first.status_code, second.status_code) == (503, 200)
     assert first.headers["Retry-After"] == "10"
     assert stored(store) == 1
+    inbox.close()
 
 
 def test_s006_each_missing_proof_is_403_and_nothing_is_stored(client, store, outbound, path_token):

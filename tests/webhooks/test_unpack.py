@@ -1,4 +1,6 @@
 import json
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -105,11 +107,11 @@ def test_a_crash_before_deliveries_are_marked_loses_and_doubles_nothing(
         pass
 
     class Inbox:
-        def waiting(self, limit):
-            return store.inbox.waiting(limit)
-
-        def mark_unpacked(self, _):
-            raise CrashError
+        @contextmanager
+        def take(self, limit):
+            with store.inbox.take(limit) as taken:
+                yield taken
+                raise CrashError
 
     put(events(501, 502))
     with pytest.raises(CrashError):
@@ -129,11 +131,13 @@ def test_s053_what_no_key_opens_waits_in_quarantine_and_comes_back(
         def __getattr__(self, name):
             return getattr(store.inbox, name)
 
-        def waiting(self, limit):
-            from dataclasses import replace  # noqa: PLC0415
-
-            found = store.inbox.waiting(limit)
-            return [replace(item, body=None, fault=KEY_MISSING) for item in found]
+        @contextmanager
+        def take(self, limit):
+            with store.inbox.take(limit) as taken:
+                taken.deliveries = [
+                    replace(item, body=None, fault=KEY_MISSING) for item in taken.deliveries
+                ]
+                yield taken
 
     new_unpacker(inbox=Locked()).unpack()
     assert store.inbox.counts() == {"waiting": 0, "quarantined": 1}

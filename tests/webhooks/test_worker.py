@@ -242,7 +242,7 @@ def test_s026_two_workers_share_no_account_and_the_second_takes_over(
 
 
 def test_s026_a_worker_that_slept_past_its_lease_stores_nothing(
-    new_worker, fake_crm, record, until, now, mark, store
+    new_worker, fake_crm, record, until, now, mark, store, accounts, ticks
 ):
     slow, other = fake_crm({"501": record()}), fake_crm({"501": record(visits="9")})
     reading, go = threading.Event(), threading.Event()
@@ -250,8 +250,12 @@ def test_s026_a_worker_that_slept_past_its_lease_stores_nothing(
     mark("501")
     new_worker(slow, owner="slow", clock=now)
     assert reading.wait(5)
-    now.ahead_s += 16
+    # Its process sleeps: no beat comes, while another worker watches.
+    accounts.renew = lambda _: True
     new_worker(other, owner="other", clock=now)
+    time.sleep(0.1)
+    assert not other.reads
+    ticks.ahead_s += 16
     until(lambda: other.held)
     scored_at = [fence_of(store)]
     go.set()
@@ -285,7 +289,7 @@ def test_stop_is_clean_and_quick_and_gives_the_leases_back(
 
     assert time.monotonic() - began < 2.0
     assert crm.is_closed
-    assert accounts.take("portal", "two", now())
+    assert accounts.take("portal", "two")
     assert not [t for t in threading.enumerate() if t.name in {"unpack", "account-portal"}]
     # What was not worked stays due: it is not lost.
     assert len(crm.held) + due_now(store, now) == (399 if is_busy else 0)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parent / "inquiries"
-TRAIN = [f"train_{letter}" for letter in "abcdefghijklmnopqrs"]
-BLIND = [f"blind_{letter}" for letter in "abc"]
+TRAIN = [f"train_{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
+BLIND = [f"blind_{letter}" for letter in "abcdef"]
 KEYS = {
     "id",
     "text",

@@ -1,0 +1,171 @@
+"""SQLite: two files on one machine. Its rules (S23, S24) and the receiver's way of appending."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pysqlite3 import dbapi2 as current_sqlite
+from sqlalchemy import Engine, PoolProxiedConnection, Table, create_engine, event
+from sqlalchemy.engine import URL, Connection
+
+from store.dialect import StoreError
+
+#: Waits this long for another writer. Source: SECURITY-REQUIREMENTS S23.
+BUSY_TIMEOUT_MS = 5_000
+
+#: Set on every connection and read back. Source: SECURITY-REQUIREMENTS S23.
+PRAGMAS = {
+    "synchronous": 2,  # FULL: a commit is on the disk when it returns
+    "busy_timeout": BUSY_TIMEOUT_MS,
+    "secure_delete": 1,
+    "temp_store": 2,  # memory: no temporary file ever holds a value
+    "foreign_keys": 1,
+    "trusted_schema": 0,
+}
+
+
+def has_wal_defect(version: tuple[int, int, int]) -> bool:
+    """Tell whether this SQLite may corrupt a database when a WAL is reset.
+
+    Defect in 3.7.0 to 3.51.2, mended in 3.51.3 and in the lines 3.50.7+ and 3.44.6+.
+    Source: SECURITY-REQUIREMENTS S24.
+
+    >>> has_wal_defect((3, 40, 1)), has_wal_defect((3, 53, 4))
+    (True, False)
+    """
+    if version >= (3, 51, 3) or version < (3, 7, 0):
+        return False
+    line = version[:2]
+    return not ((line == (3, 50) and version[2] >= 7) or (line == (3, 44) and version[2] >= 6))
+
+
+def sqlite_version() -> str:
+    """Return the version of the SQLite in use, as in `3.53.4`."""
+    return str(current_sqlite.sqlite_version)
+
+
+def journal_mode(
+    version: tuple[int, int, int] = current_sqlite.sqlite_version_info,
+) -> str:
+    """Return the journal mode this SQLite (or another version) may be trusted with.
+
+    >>> journal_mode((3, 40, 1)), journal_mode((3, 51, 3))
+    ('delete', 'wal')
+    """
+    return "delete" if has_wal_defect(version) else "wal"
+
+
+def inbox_url(url: URL) -> URL:
+    """Return where the inbox lies for a ledger at `url`.
+
+    >>> from sqlalchemy import make_url
+    >>> inbox_url(make_url("sqlite:///data/leadscore.db")).database
+    'data/leadscore-inbox.db'
+    """
+    path = Path(url.database or "")
+    return url.set(database=str(path.with_name(f"{path.stem}-inbox{path.suffix}")))
+
+
+def open_engines(url: URL) -> tuple[Engine, Engine]:
+    """Return the engines of the inbox and of the ledger. Raises: StoreError."""
+    if not url.database:
+        raise StoreError("DATABASE_URL: names no file; write sqlite:///data/leadscore.db")
+    folder = Path(url.database).resolve().parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be made: {type(error).__name__}") from None
+    return _engine(inbox_url(url)), _engine(url)
+
+
+def _engine(url: URL) -> Engine:
+    engine = create_engine(
+        url.set(drivername="sqlite+pysqlite"),
+        module=current_sqlite,
+        hide_parameters=True,
+        connect_args={"check_same_thread": False},
+        pool_size=8,
+        max_overflow=16,
+    )
+    mode = journal_mode()
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: Any) -> None:
+        # We begin transactions ourselves, below: the driver would begin them late, as readers.
+        connection.isolation_level = None
+        found = connection.execute(f"PRAGMA journal_mode={mode}").fetchone()[0]
+        if found != mode:
+            raise StoreError(f"SQLite: journal_mode is {found}, must be {mode}")
+        for name, wanted in PRAGMAS.items():
+            connection.execute(f"PRAGMA {name}={wanted}")
+            found = connection.execute(f"PRAGMA {name}").fetchone()[0]
+            if found != wanted:
+                raise StoreError(f"SQLite: {name} is {found}, must be {wanted}")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        # A transaction that turns writer half-way fails at once when another one writes (S23).
+        options = connection.get_execution_options()
+        busy_ms = options.get("wait_ms", BUSY_TIMEOUT_MS)
+        if busy_ms != BUSY_TIMEOUT_MS:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={busy_ms}")
+        try:
+            connection.exec_driver_sql(
+                "BEGIN" if options.get("reads_only", False) else "BEGIN IMMEDIATE"
+            )
+        finally:
+            if busy_ms != BUSY_TIMEOUT_MS:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+
+    return engine
+
+
+class SqliteAppender:
+    """See `dialect.Appender`."""
+
+    def __init__(self, engine: Engine, table: Table, columns: Sequence[str]) -> None:
+        self._engine = engine
+        self._connection: PoolProxiedConnection | None = None
+        self._busy_ms = BUSY_TIMEOUT_MS
+        # Names of ours, never a value: values are bound.
+        self._head = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES "  # noqa: S608
+        self._row = f"({', '.join('?' * len(columns))})"
+
+    def __call__(self, rows: Sequence[tuple[object, ...]], timeout_s: float) -> None:
+        """See `dialect.Appender`."""
+        if self._connection is None:
+            self._connection = self._engine.raw_connection()
+            self._busy_ms = BUSY_TIMEOUT_MS
+        cursor = self._connection.cursor()
+        # In whole half seconds, so that a busy receiver need not set it for each commit.
+        busy_ms = min(math.floor(timeout_s * 2) * 500, BUSY_TIMEOUT_MS)
+        try:
+            if busy_ms != self._busy_ms:
+                cursor.execute(f"PRAGMA busy_timeout={busy_ms}")
+                self._busy_ms = busy_ms
+            statement = self._head + ",".join([self._row] * len(rows))
+            cursor.execute(statement, [value for row in rows for value in row])
+        except BaseException:
+            # The next group begins on a new connection: this one's state is unknown.
+            self.close()
+            raise
+        cursor.close()
+
+    def close(self) -> None:
+        """See `dialect.Appender`."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()
+
+
+def check_writable(connection: Connection, table: Table) -> None:
+    """Do nothing in a transaction that may write, as it was begun by `impatient`."""
+    del table
+    connection.exec_driver_sql("PRAGMA user_version")
+
+
+def check_integrity(connection: Connection) -> list[str]:
+    """Return what SQLite's own check finds wrong (I8)."""
+    rows = connection.exec_driver_sql("PRAGMA integrity_check").fetchall()
+    return [row[0] for row in rows if row[0] != "ok"]
