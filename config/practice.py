@@ -114,6 +114,8 @@ class HubSpotAccount(_Table):
     webhook_url: ServiceUrl  #: As registered with HubSpot; it is part of what is signed.
     base_url: ServiceUrl = "https://api.hubapi.com"
     calls_per_10s: int = Field(default=90, ge=1, le=10_000)
+    #: Of the day's calls, kept for live inquiries and other integrations: a backfill waits.
+    daily_reserve_percent: int = Field(default=20, ge=0, le=95)
     outputs: OutputMap = {}
 
     @property
@@ -144,6 +146,8 @@ class SalesforceAccount(_Table):
     api_version: str = Field(default="63.0", pattern=API_VERSION)
     objects: tuple[Literal["Lead", "Contact"], ...] = ("Lead",)
     calls_per_10s: int = Field(default=100, ge=1, le=10_000)
+    #: Of the day's calls, kept for live inquiries and other integrations: a backfill waits.
+    daily_reserve_percent: int = Field(default=20, ge=0, le=95)
     outputs: OutputMap = {}
 
     @model_validator(mode="after")

@@ -169,83 +169,35 @@ def inputs(*, as_json: bool) -> None:
     sys.exit(run_inputs(as_json=as_json))
 
 
-@main.group("dead-letters")
-def dead_letters() -> None:
-    """Look after what could not be read, scored or written."""
+_ACCOUNT = click.option("--account", default="", help="Only this account.")
 
 
-_ACCOUNT = click.option("--account", default="", help="Only of this account.")
-_CODE = click.option("--code", default="", help="Only with this error code.")
-_ALL = click.option("--all", "everything", is_flag=True, help="Every one.")
-
-
-@dead_letters.command("list")
+@main.command()
 @_ACCOUNT
-@_CODE
-@click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
-def list_(*, account: str, code: str, limit: int, as_json: bool) -> None:
-    """List the newest, each with its reason and what to do. Exit code 1 when there are any."""
-    from console.dead_letters import run_list
+def sweep(*, account: str) -> None:
+    """Ask each CRM what changed since the last sweep; workers do so every 15 minutes."""
+    from console.catching_up import run_sweep
 
-    sys.exit(run_list(account=account, code=code, limit=limit, as_json=as_json))
+    sys.exit(run_sweep(account=account))
 
 
-@dead_letters.command()
-@click.argument("name", metavar="ID")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def show(name: str, *, as_json: bool) -> None:
-    """Show one dead letter."""
-    from console.dead_letters import run_show
-
-    sys.exit(run_show(name=name, as_json=as_json))
-
-
-@dead_letters.command()
-@click.argument("names", metavar="[ID]...", nargs=-1)
+@main.command()
 @_ACCOUNT
-@_CODE
-@_ALL
-def replay(names: tuple[str, ...], *, account: str, code: str, everything: bool) -> None:
-    """Let dead letters be tried again."""
-    from console.dead_letters import run_replay
+@click.option("--restart", is_flag=True, help="Begin anew, not where the last one was stopped.")
+def backfill(*, account: str, restart: bool) -> None:
+    """Score every record the CRM has. Live inquiries go first; stop and go on at any time."""
+    from console.catching_up import run_backfill
 
-    sys.exit(run_replay(names=names, account=account, code=code, everything=everything))
+    sys.exit(run_backfill(account=account, anew=restart))
 
 
-@dead_letters.command()
-@click.argument("names", metavar="[ID]...", nargs=-1)
+@main.command()
 @_ACCOUNT
-@_CODE
-@_ALL
-@click.option("--yes", is_flag=True, help="Do not ask.")
-def purge(names: tuple[str, ...], *, account: str, code: str, everything: bool, yes: bool) -> None:
-    """Forget dead letters for good."""
-    from console.dead_letters import run_purge
+def rescore(*, account: str) -> None:
+    """Score every known record anew, as after a change of the model."""
+    from console.catching_up import run_rescore
 
-    sys.exit(run_purge(names=names, account=account, code=code, everything=everything, yes=yes))
-
-
-@main.group()
-def audit() -> None:
-    """Who did what: check the trail, or export it."""
-
-
-@audit.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def verify(*, as_json: bool) -> None:
-    """Check every trail against its hashes and its kept heads. Exit code 1 where one breaks."""
-    from console.audit import run_verify
-
-    sys.exit(run_verify(as_json=as_json))
-
-
-@audit.command()
-def export() -> None:
-    """Print every row as a line of JSON."""
-    from console.audit import run_export
-
-    sys.exit(run_export())
+    sys.exit(run_rescore(account=account))
 
 
 @main.command("evaluate-text")
@@ -279,3 +231,13 @@ def _instant(now: str | None) -> datetime | None:
     if at.tzinfo is None:
         raise click.BadParameter("needs an offset, as in +00:00 or Z", param_hint="--now")
     return at
+
+
+def _add_groups() -> None:
+    from console import groups
+
+    main.add_command(groups.dead_letters)
+    main.add_command(groups.audit)
+
+
+_add_groups()

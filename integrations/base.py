@@ -120,6 +120,16 @@ class Outcome:
     retry: Mapping[str, str] = field(default_factory=dict)  #: Worth another try: id -> code.
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some of an account's records, in the order of the listing."""
+
+    ids: Sequence[str]
+    cursor: str | None  #: Where the next page begins; None after the last.
+    newest: datetime | None = None  #: The last modification among them, by the CRM's clock.
+    total: int | None = None  #: How many the listing has, where the CRM said so.
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One line of `leadscore doctor`: what was looked at, whether it is fine, what to do."""
@@ -146,8 +156,30 @@ class CrmClient(Protocol):
         Raises: CrmError when the call as a whole failed; single records fail in the outcome.
         """
 
+    def list_ids(self, object_type: str, *, since: datetime | None, cursor: str = "") -> Page:
+        """Return a page of the records modified at `since` or later, oldest change first.
+
+        With `since` None: of all records, by id. Records that change meanwhile move to the end of
+        the first listing and keep their place in the second; none is left out. Some may be named
+        twice.
+
+        Args:
+            object_type: The records' type.
+            since: An instant by the CRM's clock, the same for all pages of a listing.
+            cursor: What the page before gave; empty for the first.
+
+        Raises:
+            CrmError: The call failed.
+        """
+
     def calls(self) -> Mapping[str, int]:
         """Return how many requests of each kind were sent, retries counted."""
+
+    def calls_left(self) -> Mapping[str, int]:
+        """Return how many calls are left in the present `window` and `day`, where it is known."""
+
+    def may_hurry(self) -> bool:
+        """Return whether the day's calls suffice for work that can wait, as a backfill can."""
 
     def ready_at(self, since: float) -> float:
         """Return when the next batch should begin, so that the call budget never runs dry.

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ import tenacity
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from integrations.budget import RateBudget
+from integrations.budget import DayBudget, RateBudget
 from integrations.errors import AccessError, CrmError, RateLimitedError, TransientCrmError
 
 log = logging.getLogger(__name__)
@@ -129,11 +130,16 @@ class Caller:
         *,
         account: str,
         budget: RateBudget,
+        day: DayBudget,
         retry: RetryPolicy,
         sleep: Callable[[float], None],
+        apart: Mapping[str, RateBudget] = MappingProxyType({}),
     ) -> None:
+        """Make calls of the kinds `apart` under a budget of their own, all others under `budget`."""
+        self.budget = budget
+        self.day = day
         self._account = account
-        self._budget = budget
+        self._apart = apart
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._retrying = tenacity.Retrying(
@@ -160,7 +166,7 @@ class Caller:
         """
 
         def once() -> T:
-            self._budget.acquire()
+            self._apart.get(kind, self.budget).acquire()
             with self._lock:
                 self._counts[kind] += 1
             try:
@@ -180,7 +186,14 @@ class Caller:
 
     def ready_at(self, calls: int, since: float) -> float:
         """See `RateBudget.ready_at`."""
-        return self._budget.ready_at(calls, since)
+        return self.budget.ready_at(calls, since)
+
+    def left(self) -> dict[str, int]:
+        """See `CrmClient.calls_left`."""
+        found = {"window": self.budget.left()}
+        if self.day.left is not None:
+            found["day"] = self.day.left
+        return found
 
     def counts(self) -> dict[str, int]:
         """Return how many requests of each kind were sent, retries counted."""

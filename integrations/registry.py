@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from config.practice import HubSpotAccount, Practice, SalesforceAccount
 from integrations.base import Adapter, CrmClient, Finding
 from integrations.hubspot.adapter import HubSpotAdapter, Portal
+from integrations.hubspot.wire import SEARCHES_PER_S
 from integrations.salesforce.adapter import Org, SalesforceAdapter
 
 if TYPE_CHECKING:
@@ -76,14 +77,18 @@ def build_client(
         sleep: Waits; the calling thread's other work waits with it.
     """
     # Imported here: a receiver makes no calls and need not load what makes them.
-    from integrations.budget import RateBudget  # noqa: PLC0415
+    from integrations.budget import DayBudget, RateBudget  # noqa: PLC0415
     from integrations.http import Caller, RetryPolicy  # noqa: PLC0415
 
     caller = Caller(
         account=account.name,
         budget=RateBudget(account.calls_per_10s, WINDOW_S, clock=clock, sleep=sleep),
+        day=DayBudget(account.daily_reserve_percent / 100),
         retry=RetryPolicy(),
         sleep=sleep,
+        apart={"search": RateBudget(SEARCHES_PER_S, 1.0, clock=clock, sleep=sleep)}
+        if isinstance(account, HubSpotAccount)
+        else {},
     )
     if isinstance(account, HubSpotAccount):
         from integrations.hubspot.client import HubSpotClient  # noqa: PLC0415

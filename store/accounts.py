@@ -64,6 +64,15 @@ class Accounts:
         with self._engine.begin() as connection:
             connection.execute(insert_into(connection, _table).on_conflict_do_nothing(), rows)
 
+    def names(self) -> list[str]:
+        """Return the names of all accounts."""
+        with reading(self._engine).connect() as connection:
+            return list(
+                connection.execute(select(_table.c.account_id).order_by(_table.c.account_id))
+                .scalars()
+                .all()
+            )
+
     def take(self, account_id: str, owner: str) -> Lease | None:
         """Return a lease, or None while another worker holds one.
 

@@ -4,11 +4,16 @@ New events, retries, decay and quiet re-checks are all a record with a `due_at`.
 collapses repeats: a thousand events of one record are one row (S22). A row's version rises with
 each event; who finishes a claim names the version it saw, so an event that came in between keeps
 the record due.
+
+Rows stand in lanes: a live inquiry goes before what a sweep found or what decayed, and those go
+before a backfill, however long it waits. A row moves up when a more urgent cause names it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import IntEnum
+from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -18,7 +23,9 @@ from sqlalchemy import (
     case,
     delete,
     func,
+    literal,
     select,
+    union_all,
     update,
 )
 
@@ -32,6 +39,14 @@ _table = schema.due
 WRITTEN_LATE = "written_late"
 
 
+class Lane(IntEnum):
+    """What goes first."""
+
+    LIVE = 0  #: The CRM just told us.
+    LATER = 1  #: Found by a sweep, or decayed.
+    BACKFILL = 2  #: Everything the account has.
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueMark:
     """A record to look at again."""
@@ -41,6 +56,7 @@ class DueMark:
     record_id: str
     cause: str
     since_at: datetime | None  #: When the event arrived.
+    lane: Lane = Lane.LIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +69,7 @@ class Claim:
     attempts: int
     first_failed_at: datetime | None
     since_at: datetime | None
+    lane: Lane = Lane.LIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,19 +95,47 @@ class Due:
             with self._engine.begin() as connection:
                 _mark_all(connection, self._mark, marks, now)
 
-    def claim(self, account_id: str, limit: int, now: datetime) -> tuple[str, list[Claim]]:
-        """Return the object type and the claims of the next batch, longest due first.
+    def claim(
+        self,
+        account_id: str,
+        limit: int,
+        now: datetime,
+        *,
+        beside: Collection[tuple[str, str]] = (),
+        last: Lane = Lane.BACKFILL,
+    ) -> tuple[str, list[Claim]]:
+        """Return the object type and the claims of the next batch, first lanes first.
 
         All are of one type, since a CRM batch is. The caller holds the account's lease, so nothing
         is locked: the rows stay due until `finish`.
+
+        Args:
+            account_id: The account.
+            limit: Claims at most.
+            now: What is due by then.
+            beside: Object type and record id of claims still in the caller's hands.
+            last: The last lane to look at.
         """
+        # Each lane is a seek of its own in the index, whatever the others hold.
+        lanes = [
+            select(_table)
+            .where(
+                _table.c.account_id == account_id,
+                _table.c.lane == literal(int(lane)),
+                _table.c.due_at <= now,
+            )
+            .order_by(_table.c.due_at)
+            .limit(limit + len(beside))
+            .subquery()
+            for lane in Lane
+            if lane <= last
+        ]
+        found = union_all(*(select(lane) for lane in lanes)).subquery()
         with reading(self._engine).connect() as connection:
             rows = connection.execute(
-                select(_table)
-                .where(_table.c.account_id == account_id, _table.c.due_at <= now)
-                .order_by(_table.c.due_at)
-                .limit(limit)
+                select(found).order_by(found.c.lane, found.c.due_at).limit(limit + len(beside))
             ).all()
+        rows = [row for row in rows if (row.object_type, row.record_id) not in beside][:limit]
         if not rows:
             return "", []
         object_type = rows[0].object_type
@@ -102,18 +147,24 @@ class Due:
                 attempts=row.attempts,
                 first_failed_at=row.first_failed_at,
                 since_at=row.since_at,
+                lane=Lane(row.lane),
             )
             for row in rows
             if row.object_type == object_type
         ]
 
-    def next_at(self, account_id: str) -> datetime | None:
-        """Return when the account's next record falls due, or None when none will."""
+    def next_at(self, account_id: str, last: Lane = Lane.BACKFILL) -> datetime | None:
+        """Return when the account's next record falls due, up to the lane `last`, or None."""
+        firsts = [
+            select(func.min(_table.c.due_at).label("due_at")).where(
+                _table.c.account_id == account_id, _table.c.lane == literal(int(lane))
+            )
+            for lane in Lane
+            if lane <= last
+        ]
         with reading(self._engine).connect() as connection:
-            found: datetime | None = connection.execute(
-                select(func.min(_table.c.due_at)).where(_table.c.account_id == account_id)
-            ).scalar_one()
-        return found
+            found = connection.execute(union_all(*firsts)).scalars().all()
+        return min((at for at in found if at is not None), default=None)
 
     def waiting(self, account_id: str, now: datetime) -> int:
         """Return how many of the account's records are due."""
@@ -121,12 +172,36 @@ class Due:
             return connection.execute(
                 select(func.count())
                 .select_from(_table)
-                .where(_table.c.account_id == account_id, _table.c.due_at <= now)
+                .where(
+                    _table.c.account_id == account_id,
+                    _table.c.lane.in_(list(Lane)),  # so that the index is of use
+                    _table.c.due_at <= now,
+                )
             ).scalar_one()
+
+    def mark_known(self, account_id: str, cause: str, now: datetime) -> int:
+        """Mark every record of the account that has a score due, last of all; return how many."""
+        known = select(
+            schema.lead.c.account_id,
+            schema.lead.c.object_type,
+            schema.lead.c.record_id,
+            literal(now, schema.Instant()),
+            literal(cause),
+            literal(int(Lane.BACKFILL)),
+        ).where(schema.lead.c.account_id == account_id)
+        names = ["account_id", "object_type", "record_id", "due_at", "cause", "lane"]
+        with self._engine.begin() as connection:
+            new = insert_into(connection, _table).from_select(names, known)
+            return connection.execute(_where_known(new)).rowcount
 
 
 def _mark_statement(engine: Engine | Connection) -> Executable:
-    new = insert_into(engine, _table)
+    statement: Executable = _where_known(insert_into(engine, _table))
+    return statement
+
+
+def _where_known(new: Any) -> Any:
+    """Return the insert `new`, with what becomes of a row that is there already."""
     return new.on_conflict_do_update(
         index_elements=["account_id", "object_type", "record_id"],
         set_={
@@ -143,6 +218,9 @@ def _mark_statement(engine: Engine | Connection) -> Executable:
             "first_failed_at": None,
             "error_code": None,
             "since_at": func.coalesce(_table.c.since_at, new.excluded.since_at),
+            "lane": case(
+                (_table.c.lane < new.excluded.lane, _table.c.lane), else_=new.excluded.lane
+            ),
         },
     )
 
@@ -164,6 +242,7 @@ _LATER = (
         error_code=bindparam("b_code"),
         first_failed_at=bindparam("b_first"),
         since_at=bindparam("b_since"),
+        lane=bindparam("b_lane"),
     )
 )
 
@@ -188,6 +267,7 @@ def _mark_all(
                 "cause": m.cause,
                 "due_at": now,
                 "since_at": m.since_at,
+                "lane": m.lane,
             }
             # In one order everywhere: two that mark the same rows wait for each other,
             # and never both at once.
@@ -238,6 +318,7 @@ def finish(
             "b_code": None,
             "b_first": None,
             "b_since": None,
+            "b_lane": Lane.LATER,
         }
         for claim, next_at in done
         if next_at is not None
@@ -251,6 +332,7 @@ def finish(
             "b_code": retry.error_code,
             "b_first": retry.first_failed_at,
             "b_since": retry.claim.since_at,
+            "b_lane": retry.claim.lane,
         }
         for retry in retries
     ]

@@ -11,6 +11,7 @@ from store.engine import Databases, open_databases
 from store.inbox import Inbox
 from store.keys import MasterKeys
 from store.leads import Leads
+from store.listings import Listings
 from store.retention import Retention
 from store.vault import Vault
 from store.wakeups import Wakeups, open_wakeups
@@ -25,6 +26,7 @@ class Store:
     due: Due
     leads: Leads
     accounts: Accounts
+    listings: Listings
     dead_letters: DeadLetters
     audit: Audit
     retention: Retention
@@ -57,6 +59,7 @@ def open_store(database_url: str, keys: MasterKeys, heads: Path) -> Store:
         due=Due(databases.ledger),
         leads=Leads(databases.ledger, vault),
         accounts=Accounts(databases.ledger),
+        listings=Listings(databases.ledger),
         dead_letters=DeadLetters(databases.ledger, audit),
         audit=audit,
         retention=Retention(inbox=databases.inbox, ledger=databases.ledger, audit=audit),

@@ -155,7 +155,6 @@ account = Table(
     Column("paused_until", Instant),
     Column("pause_code", _CODE),
     Column("failures", Integer, nullable=False, server_default="0"),
-    Column("swept_until", Instant),
     Column("sealed_tokens", LargeBinary),
 )
 
@@ -172,8 +171,23 @@ due = Table(
     Column("first_failed_at", Instant),
     Column("error_code", _CODE),
     Column("since_at", Instant),  # when the oldest event not yet answered arrived
+    Column("lane", SmallInteger, nullable=False, server_default="0"),
 )
-Index("due_next", due.c.account_id, due.c.due_at)
+Index("due_next", due.c.account_id, due.c.lane, due.c.due_at)
+
+#: How far an account's records of a type were listed: by the sweep, and by a backfill.
+listing = Table(
+    "listing",
+    ledger,
+    Column("account_id", _ACCOUNT, primary_key=True),
+    Column("object_type", _TYPE, primary_key=True),
+    Column("swept_until", Instant),  # by the CRM's clock
+    Column("cursor", Word(120), nullable=False, server_default=""),
+    Column("marked", BigInteger, nullable=False, server_default="0"),
+    Column("total", BigInteger),  # as the CRM counted when the backfill began
+    Column("started_at", Instant),
+    Column("listed_at", Instant),  # when all records were marked due
+)
 
 lead = Table(
     "lead",

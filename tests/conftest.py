@@ -29,7 +29,7 @@ from sqlalchemy import create_engine, make_url
 
 from config.load import load_model, load_secrets, parse_practice
 from config.settings import Settings
-from integrations.base import Change, Found, Outcome
+from integrations.base import Change, Found, Outcome, Page
 from store.engine import open_databases
 from store.keys import MasterKeys
 from store.rooms import open_store
@@ -121,6 +121,10 @@ class FakeCrm:
         self.writes: list[dict[str, Mapping[str, object]]] = []
         self.held: dict[str, dict[str, object]] = {}  #: What it shows of our properties.
         self.is_closed = False
+        self.hurries = True
+        self.page_size = 2
+        self.changed: dict[str, datetime] = {}  #: What a sweep finds: id -> when.
+        self.list_faults: list[Exception | None] = []
         self.before_read = lambda: None
         self.lock = threading.Lock()
 
@@ -159,6 +163,30 @@ class FakeCrm:
 
     def calls(self) -> Mapping[str, int]:
         return {"read": len(self.reads), "write": len(self.writes)}
+
+    def list_ids(self, object_type, *, since, cursor=""):
+        """Pages of two, by id; all when `since` is None, else those of `changed`."""
+        with self.lock:
+            fault = self.list_faults.pop(0) if self.list_faults else None
+            if fault is not None:
+                raise fault
+            rows = sorted(self.records, key=int)
+            if since is not None:
+                rows = [i for i in rows if self.changed.get(i, since) > since]
+            rows = [i for i in rows if not cursor or int(i) > int(cursor)]
+            page = rows[: self.page_size]
+            return Page(
+                ids=page,
+                cursor=page[-1] if len(rows) > len(page) else None,
+                newest=max((self.changed[i] for i in page), default=None) if since else None,
+                total=len(rows) if since is None and not cursor else None,
+            )
+
+    def calls_left(self):
+        return {"window": 90}
+
+    def may_hurry(self):
+        return self.hurries
 
     def ready_at(self, since: float) -> float:
         return since

@@ -61,6 +61,7 @@ class AccountWork:
     reader: LeadReader = field(repr=False)
     model: ScoringModel = field(repr=False)
     outputs: Mapping[str, str]  #: Meaning -> property name.
+    object_types: Sequence[str]  #: What is scored of it.
 
 
 @dataclass(slots=True)

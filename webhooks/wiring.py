@@ -120,8 +120,7 @@ class Service:
             refused=self.health.reject,
         )
         self._server.start()
-        if self._worker is not None:
-            self._worker.start()
+        self.start_working()
         if self._housekeeping is not None:
             self._housekeeping.start()
         log.info(
@@ -133,6 +132,11 @@ class Service:
                 "threads": self._settings.threads,
             },
         )
+
+    def start_working(self) -> None:
+        """Only work, without listening, until `stop`."""
+        if self._worker is not None:
+            self._worker.start()
 
     @property
     def port(self) -> int:

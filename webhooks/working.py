@@ -18,6 +18,7 @@ from webhooks.bell import CountingBell
 from webhooks.health import Health
 from webhooks.housekeeping import Housekeeping
 from webhooks.pipeline import AccountWork, Pipeline
+from webhooks.sweep import Sweeper
 from webhooks.unpack import Unpacker
 from webhooks.worker import Worker
 
@@ -59,6 +60,7 @@ def build_worker(
         wakeups=store.wakeups,
         clock=clock,
         rng=rng,
+        sweeper=Sweeper(listings=store.listings, due=store.due, clock=clock),
         poll_s=store.wakeups.poll_s,
     )
     return works, worker
@@ -96,4 +98,5 @@ def account_work(
         reader=LeadReader(practice.fields[account.crm]),
         model=model,
         outputs=practice.outputs(account),
+        object_types=account.record_types,
     )

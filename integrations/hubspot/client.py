@@ -6,12 +6,13 @@ and costs 15 times the CPU (reference hubspot.md section 6). Set-up uses the ven
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
 
-from integrations.base import Change, Found, Outcome
+from integrations.base import Change, Found, Outcome, Page
 from integrations.errors import (
     AccessError,
     CrmError,
@@ -22,11 +23,12 @@ from integrations.errors import (
     plain_code,
 )
 from integrations.http import Caller, guarded_session
-from integrations.hubspot import wire
+from integrations.hubspot import listing, wire
 
 #: Waits by status and policy. Source: reference hubspot.md sections 4.4 and 4.5.
 _TEN_SECONDS = 10.0
 _DAY_PAUSE_S = 900.0
+_RATE = "X-HubSpot-RateLimit-"
 
 
 class HubSpotClient:
@@ -82,9 +84,24 @@ class HubSpotClient:
             )
         return _outcome(reply, [change.record_id for change in changes])
 
+    def list_ids(self, object_type: str, *, since: datetime | None, cursor: str = "") -> Page:
+        """See `CrmClient.list_ids`: by search, which has a rate limit of its own."""
+        _contacts_only(object_type)
+        place = listing.place_of(since, cursor)
+        reply = self._post("search", wire.SEARCH, listing.question(place))
+        return listing.page(place, _results(reply), reply.get("total"))
+
     def calls(self) -> Mapping[str, int]:
         """See `CrmClient.calls`."""
         return self._caller.counts()
+
+    def calls_left(self) -> Mapping[str, int]:
+        """See `CrmClient.calls_left`."""
+        return self._caller.left()
+
+    def may_hurry(self) -> bool:
+        """See `CrmClient.may_hurry`."""
+        return self._caller.day.may_hurry()
 
     def ready_at(self, since: float) -> float:
         """See `CrmClient.ready_at`: a batch is a read and a write."""
@@ -101,9 +118,23 @@ class HubSpotClient:
             response = self._session.post(
                 self._base_url + path, data=data, headers={"Content-Type": "application/json"}
             )
+            self._heed(response.headers)
             return read_reply(response)
 
         return self._caller.call(kind, send)
+
+    def _heed(self, headers: Mapping[str, str]) -> None:
+        """Heed the rate headers; a search has none. Source: reference hubspot.md section 4.4."""
+        limit, left = (headers.get(_RATE + name, "") for name in ("Max", "Remaining"))
+        if _is_count(limit) and _is_count(left):
+            self._caller.budget.observe(limit=int(limit), left=int(left))
+        limit, left = (headers.get(_RATE + name, "") for name in ("Daily", "Daily-Remaining"))
+        if _is_count(limit) and _is_count(left):
+            self._caller.day.observe(limit=int(limit), left=int(left))
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 10
 
 
 def _contacts_only(object_type: str) -> None:

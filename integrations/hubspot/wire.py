@@ -8,10 +8,16 @@ API_VERSION = "2026-09"
 
 BATCH_READ = f"/crm/objects/{API_VERSION}/contacts/batch/read"
 BATCH_UPDATE = f"/crm/objects/{API_VERSION}/contacts/batch/update"
+SEARCH = f"/crm/objects/{API_VERSION}/contacts/search"
 PROPERTIES = f"/crm/properties/{API_VERSION}/contacts"
 
 #: Records in one batch read or update (section 4).
 BATCH_SIZE = 100
+
+#: Records in one page of a search (section 4).
+SEARCH_PAGE = 200
+#: Searches a second, of all integrations together (section 4); one is left to others.
+SEARCHES_PER_S = 4
 
 SIGNATURE_HEADER = "x-hubspot-signature-v3"
 TIMESTAMP_HEADER = "x-hubspot-request-timestamp"

@@ -6,13 +6,15 @@ not used (reference salesforce.md section 4.2).
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import requests
 from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSession
 
-from integrations.base import Change, Found, Outcome
+from integrations.base import Change, Found, Outcome, Page
 from integrations.errors import (
     AccessError,
     CrmError,
@@ -23,7 +25,7 @@ from integrations.errors import (
     plain_code,
 )
 from integrations.http import Caller, guarded_session
-from integrations.salesforce import wire
+from integrations.salesforce import listing, wire
 from integrations.salesforce.auth import TokenStore
 
 
@@ -46,6 +48,7 @@ class SalesforceClient:
         self._api_version = api_version
         self._caller = caller
         self._session = guarded_session(base_url, headers=wire.CALL_HEADERS)
+        self._session.hooks["response"].append(self._heed)
         self._tokens = TokenStore(
             session=self._session,
             base_url=base_url,
@@ -98,9 +101,36 @@ class SalesforceClient:
             raise TransientCrmError("bad_reply", "describe: not an object")
         return found
 
+    def list_ids(self, object_type: str, *, since: datetime | None, cursor: str = "") -> Page:
+        """See `CrmClient.list_ids`: by SOQL, 2,000 a call."""
+        name = _name(object_type)
+        total = None
+        if since is None and not cursor:
+            total = self._query(listing.counting(name)).get("totalSize")
+        rows = self._query(listing.question(name, since, cursor)).get("records")
+        if not isinstance(rows, list):
+            raise TransientCrmError("bad_reply", "query: no records")
+        return listing.page(
+            rows, by_change=since is not None, total=total if isinstance(total, int) else None
+        )
+
+    def _query(self, soql: str) -> dict[str, Any]:
+        found = self._call("query", f"query/?{urlencode({'q': soql})}", method="GET")
+        if not isinstance(found, dict):
+            raise TransientCrmError("bad_reply", "query: not an object")
+        return found
+
     def calls(self) -> Mapping[str, int]:
         """See `CrmClient.calls`."""
         return self._caller.counts()
+
+    def calls_left(self) -> Mapping[str, int]:
+        """See `CrmClient.calls_left`."""
+        return self._caller.left()
+
+    def may_hurry(self) -> bool:
+        """See `CrmClient.may_hurry`."""
+        return self._caller.day.may_hurry()
 
     def ready_at(self, since: float) -> float:
         """See `CrmClient.ready_at`: a batch is a read and a write."""
@@ -109,6 +139,13 @@ class SalesforceClient:
     def close(self) -> None:
         """See `CrmClient.close`."""
         self._session.close()
+
+    def _heed(self, response: requests.Response, *_: object, **__: object) -> None:
+        """Heed how many of the day's calls are spent, by whomever."""
+        found = wire.USAGE.search(response.headers.get(wire.USAGE_HEADER, ""))
+        if found is not None:
+            spent, limit = map(int, found.groups())
+            self._caller.day.observe(limit=limit, left=max(0, limit - spent))
 
     def _call(self, kind: str, path: str, *, method: str, json: object = None) -> object:
         def send() -> object:

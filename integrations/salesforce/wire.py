@@ -8,6 +8,13 @@ import re
 #: Records in one collections update (section 3.1).
 BATCH_SIZE = 200
 
+#: Rows in one answer of a query (section 3.1).
+QUERY_PAGE = 2_000
+
+#: How many of the day's calls are spent, on each REST answer (section 3.2).
+USAGE_HEADER = "Sforce-Limit-Info"
+USAGE = re.compile(r"api-usage=(\d{1,9})/(\d{1,9})")
+
 #: Source: section 1.6.
 RECORD_ID = re.compile(r"[a-zA-Z0-9]{15}(?:[a-zA-Z0-9]{3})?\Z")
 

@@ -28,7 +28,6 @@ CLEAR_COLUMNS = {
         "paused_until": TIME,
         "pause_code": CODE,
         "failures": COUNT,
-        "swept_until": TIME,
     },
     "due": {
         "account_id": NAME,
@@ -41,6 +40,17 @@ CLEAR_COLUMNS = {
         "first_failed_at": TIME,
         "error_code": CODE,
         "since_at": TIME,
+        "lane": CODE,
+    },
+    "listing": {
+        "account_id": NAME,
+        "object_type": NAME,
+        "swept_until": TIME,
+        "cursor": "an instant and an id",
+        "marked": COUNT,
+        "total": COUNT,
+        "started_at": TIME,
+        "listed_at": TIME,
     },
     "lead": {
         "account_id": NAME,

@@ -47,6 +47,7 @@ def new_work(practice, model):
             reader=LeadReader(practice.fields[account.crm]),
             model=practice.own(model),
             outputs=practice.outputs(account),
+            object_types=account.record_types,
         )
 
     return make
@@ -93,7 +94,7 @@ def new_worker(store, accounts, new_work, new_unpacker, health, clock):
     """Return what starts a worker over a fake CRM; all are stopped at the end."""
     running = []
 
-    def start(*crms, owner="one", clock=clock, names=("portal", "org")):
+    def start(*crms, owner="one", clock=clock, names=("portal", "org"), sweeper=None):
         rng = random.Random(7)  # noqa: S311  jitter
         bell = CountingBell()
         worker = Worker(
@@ -108,6 +109,7 @@ def new_worker(store, accounts, new_work, new_unpacker, health, clock):
             wakeups=store.wakeups,
             clock=clock,
             rng=rng,
+            sweeper=sweeper,
             poll_s=0.02,
         )
         worker.start()

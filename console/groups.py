@@ -1,0 +1,84 @@
+"""The commands that come in groups: `dead-letters` and `audit`."""
+
+import sys
+
+import click
+
+
+@click.group("dead-letters")
+def dead_letters() -> None:
+    """Look after what could not be read, scored or written."""
+
+
+_ACCOUNT = click.option("--account", default="", help="Only of this account.")
+_CODE = click.option("--code", default="", help="Only with this error code.")
+_ALL = click.option("--all", "everything", is_flag=True, help="Every one.")
+
+
+@dead_letters.command("list")
+@_ACCOUNT
+@_CODE
+@click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+def list_(*, account: str, code: str, limit: int, as_json: bool) -> None:
+    """List the newest, each with its reason and what to do. Exit code 1 when there are any."""
+    from console.dead_letters import run_list
+
+    sys.exit(run_list(account=account, code=code, limit=limit, as_json=as_json))
+
+
+@dead_letters.command()
+@click.argument("name", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def show(name: str, *, as_json: bool) -> None:
+    """Show one dead letter."""
+    from console.dead_letters import run_show
+
+    sys.exit(run_show(name=name, as_json=as_json))
+
+
+@dead_letters.command()
+@click.argument("names", metavar="[ID]...", nargs=-1)
+@_ACCOUNT
+@_CODE
+@_ALL
+def replay(names: tuple[str, ...], *, account: str, code: str, everything: bool) -> None:
+    """Let dead letters be tried again."""
+    from console.dead_letters import run_replay
+
+    sys.exit(run_replay(names=names, account=account, code=code, everything=everything))
+
+
+@dead_letters.command()
+@click.argument("names", metavar="[ID]...", nargs=-1)
+@_ACCOUNT
+@_CODE
+@_ALL
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def purge(names: tuple[str, ...], *, account: str, code: str, everything: bool, yes: bool) -> None:
+    """Forget dead letters for good."""
+    from console.dead_letters import run_purge
+
+    sys.exit(run_purge(names=names, account=account, code=code, everything=everything, yes=yes))
+
+
+@click.group()
+def audit() -> None:
+    """Who did what: check the trail, or export it."""
+
+
+@audit.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def verify(*, as_json: bool) -> None:
+    """Check every trail against its hashes and its kept heads. Exit code 1 where one breaks."""
+    from console.audit import run_verify
+
+    sys.exit(run_verify(as_json=as_json))
+
+
+@audit.command()
+def export() -> None:
+    """Print every row as a line of JSON."""
+    from console.audit import run_export
+
+    sys.exit(run_export())

@@ -1,0 +1,209 @@
+"""The sweep finds what no webhook told of; a backfill finds everything (S30)."""
+
+import time
+from datetime import timedelta
+
+import pytest
+
+from integrations.errors import TransientCrmError
+from store.due import DueMark, Lane
+from webhooks.backfill import Backfiller, chosen
+from webhooks.sweep import FIRST, OVERLAP, Sweeper
+
+
+@pytest.fixture
+def sweeper(store, clock):
+    return Sweeper(listings=store.listings, due=store.due, clock=clock)
+
+
+@pytest.fixture
+def filler(store, clock):
+    return Backfiller(listings=store.listings, due=store.due, clock=clock)
+
+
+def due_ids(store, clock, **how):
+    return [claim.record_id for claim in store.due.claim("portal", 99, clock(), **how)[1]]
+
+
+def test_s030_the_first_sweep_finds_the_last_day(
+    sweeper, new_work, fake_crm, record, store, clock
+):
+    crm = fake_crm({str(i): record() for i in range(1, 8)})
+    crm.changed = {str(i): clock() - timedelta(hours=10 * i) for i in range(1, 8)}
+
+    assert sweeper.sweep(new_work(crm)) == 2
+    assert due_ids(store, clock) == ["1", "2"]
+    assert store.listings.swept_until("portal", "contact") == clock() - timedelta(hours=10)
+
+
+def test_s030_the_next_sweep_begins_at_the_newest_change_seen(
+    sweeper, new_work, fake_crm, record, store, clock
+):
+    crm = fake_crm({str(i): record() for i in range(1, 5)})
+    crm.changed = {
+        "1": clock() - timedelta(minutes=30),
+        "2": clock() - timedelta(minutes=20),
+    } | dict.fromkeys("34", clock() - FIRST - timedelta(hours=1))
+    sweeper.sweep(new_work(crm))
+    clock.advance(minutes=15)
+    crm.changed["3"] = clock() - timedelta(minutes=1)
+    asked = []
+    listed = crm.list_ids
+    crm.list_ids = lambda *a, since, **k: asked.append(since) or listed(*a, since=since, **k)
+
+    assert sweeper.sweep(new_work(crm)) == 2  # "2" again, within the overlap
+    assert asked[0] == clock() - timedelta(minutes=35) - OVERLAP
+
+
+def test_s030_a_sweep_that_breaks_off_keeps_what_it_found(
+    sweeper, new_work, fake_crm, record, store, clock
+):
+    crm = fake_crm({str(i): record() for i in range(1, 6)})
+    crm.changed = {str(i): clock() - timedelta(minutes=10 - i) for i in range(1, 6)}
+    crm.list_faults = [None, TransientCrmError("503")]
+    with pytest.raises(TransientCrmError):
+        sweeper.sweep(new_work(crm))
+    assert due_ids(store, clock) == ["1", "2"]
+
+    assert sweeper.sweep(new_work(crm)) == 5
+    assert len(due_ids(store, clock)) == 5
+
+
+def test_s030_after_a_receiver_was_off_for_two_hours_one_sweep_scores_everything(
+    new_worker, sweeper, fake_crm, record, store, clock
+):
+    crm = fake_crm({str(i): record() for i in range(1, 40)})
+    crm.changed = {str(i): clock() - timedelta(minutes=3 * i) for i in range(1, 40)}
+    new_worker(crm, sweeper=sweeper)
+    ends = time.monotonic() + 10
+    while len(crm.held) < 39 and time.monotonic() < ends:
+        time.sleep(0.02)
+
+    assert len(crm.held) == 39
+
+
+def test_live_inquiries_go_before_swept_ones_and_those_before_a_backfill(store, clock):
+    def ring(lane, *ids):
+        marks = [
+            DueMark(
+                account_id="portal",
+                object_type="contact",
+                record_id=i,
+                cause="changed",
+                since_at=None,
+                lane=lane,
+            )
+            for i in ids
+        ]
+        store.due.mark(marks, clock())
+        clock.advance(seconds=1)
+
+    ring(Lane.BACKFILL, "1", "2", "3")
+    ring(Lane.LATER, "4", "2")
+    ring(Lane.LIVE, "5", "3")
+    ring(Lane.BACKFILL, "5")  # it stays where it is
+
+    assert due_ids(store, clock) == ["3", "5", "2", "4", "1"]
+    assert due_ids(store, clock, last=Lane.LATER) == ["3", "5", "2", "4"]
+    beside = {("contact", "3"), ("contact", "2")}
+    assert [c.record_id for c in store.due.claim("portal", 2, clock(), beside=beside)[1]] == [
+        "5",
+        "4",
+    ]
+    assert store.due.waiting("portal", clock()) == 5
+
+
+def test_s030_a_backfill_that_is_killed_goes_on_where_it_was(
+    filler, store, clock, new_work, fake_crm, record
+):
+    crm = fake_crm({str(i): record() for i in range(1, 8)})
+    work = new_work(crm)
+    assert not filler.begin(work)
+    assert filler.step(work)
+    assert filler.step(work)
+    assert filler.progress(work).marked == 4
+
+    other = Backfiller(listings=store.listings, due=store.due, clock=clock)
+    assert other.begin(work)
+    while other.step(work):
+        pass
+    now = other.progress(work)
+    assert (now.marked, now.waiting, now.total, now.is_listed) == (7, 7, 7, True)
+    assert due_ids(store, clock) == [str(i) for i in range(1, 8)]
+
+
+def test_a_backfill_waits_while_much_is_due_or_the_day_is_nearly_spent(
+    filler, store, clock, new_work, fake_crm, record, monkeypatch
+):
+    crm = fake_crm({str(i): record() for i in range(1, 20)})
+    work = new_work(crm)
+    filler.begin(work)
+    monkeypatch.setattr("webhooks.backfill.MOST_WAITING", 3)
+    assert filler.step(work)
+    assert filler.step(work)
+    assert not filler.step(work)
+    monkeypatch.setattr("webhooks.backfill.MOST_WAITING", 30)
+    crm.hurries = False
+    assert not filler.step(work)
+    crm.hurries = True
+    assert filler.step(work)
+
+
+def test_a_new_backfill_begins_at_the_first_record(filler, new_work, fake_crm, record):
+    crm = fake_crm({str(i): record() for i in range(1, 4)})
+    work = new_work(crm)
+    filler.begin(work)
+    while filler.step(work):
+        pass
+    assert not filler.begin(work)
+    assert filler.progress(work).marked == 0
+
+
+def test_an_account_of_another_name_is_refused(new_work, fake_crm):
+    works = [new_work(fake_crm({})), new_work(fake_crm({}), name="org")]
+    assert [work.name for work in chosen(works, "")] == ["portal", "org"]
+    assert [work.name for work in chosen(works, "org")] == ["org"]
+    with pytest.raises(KeyError):
+        chosen(works, "nobody")
+
+
+def test_several_full_batches_are_in_the_crm_at_once_and_no_record_in_two(
+    new_worker, fake_crm, record, store, clock
+):
+    crm = fake_crm({str(i): record() for i in range(1, 41)}, batch_size=5)
+    now, most = [0], [0]
+
+    def slow():
+        now[0] += 1
+        most[0] = max(most[0], now[0])
+        time.sleep(0.05)
+        now[0] -= 1
+
+    crm.before_read = slow
+    marks = [
+        DueMark(
+            account_id="portal",
+            object_type="contact",
+            record_id=str(i),
+            cause="changed",
+            since_at=None,
+        )
+        for i in range(1, 41)
+    ]
+    store.due.mark(marks, clock())
+    new_worker(crm)
+    ends = time.monotonic() + 10
+    while len(crm.held) < 40 and time.monotonic() < ends:
+        time.sleep(0.02)
+
+    assert len(crm.held) == 40
+    assert 2 <= most[0] <= 4
+    read = [i for batch in crm.reads for i in batch]
+    assert len(read) == len(set(read)) == 40
+
+
+def test_s030_sweeping_twice_at_once_moves_the_mark_forward_only(store, clock):
+    store.listings.set_swept("portal", "contact", clock())
+    store.listings.set_swept("portal", "contact", clock() - timedelta(hours=1))
+
+    assert store.listings.swept_until("portal", "contact") == clock()

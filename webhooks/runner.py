@@ -1,0 +1,220 @@
+"""Works one account while it holds the lease: claims batches, and rests when the CRM does.
+
+As long as batches are full, several are in the CRM's hands at once: a call takes as long as it
+takes, and one at a time would leave most of the rate budget unused. Otherwise one at a time, so
+that what arrives meanwhile shares the next call.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+from integrations.errors import (
+    AccessError,
+    CrmError,
+    PermanentCrmError,
+    RateLimitedError,
+)
+from store.accounts import Accounts, Lease, LeaseLostError, Pause
+from store.due import Claim, Due, Lane
+from webhooks.bell import CountingBell
+from webhooks.health import Health
+from webhooks.pipeline import AccountWork, Pipeline
+
+log = logging.getLogger(__name__)
+
+#: Batches in the CRM's hands at once, at most. Source: issue 4: four use all of HubSpot's budget.
+AT_ONCE = 4
+#: While a person must act: token, scope, missing field.
+ACCESS_PAUSE_S = 300.0
+FIRST_PAUSE_S = 2.0
+LONGEST_PAUSE_S = 300.0
+
+
+class AccountRunner:
+    """Runs until `stopping` is set. Batches run in threads of their own."""
+
+    def __init__(
+        self,
+        *,
+        owner: str,
+        work: AccountWork,
+        pipeline: Pipeline,
+        due: Due,
+        accounts: Accounts,
+        health: Health,
+        stopping: threading.Event,
+        clock: Callable[[], datetime],
+        rng: random.Random,
+        poll_s: float,
+    ) -> None:
+        self.bell = CountingBell()
+        self._owner = owner
+        self._work = work
+        self._pipeline = pipeline
+        self._due = due
+        self._accounts = accounts
+        self._health = health
+        self._stopping = stopping
+        self._clock = clock
+        self._rng = rng
+        self._poll_s = poll_s
+        self._lease: Lease | None = None
+        self._pause: Pause | None = None
+        self._began = 0.0  #: When the last batch began, monotonic.
+        self._flying: dict[Future[None], frozenset[tuple[str, str]]] = {}
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix=f"batch-{work.name}")
+
+    def run(self) -> None:
+        """Work until told to stop."""
+        backlog = False
+        while not self._stopping.is_set():
+            try:
+                self._land()
+                if self._has_room(backlog=backlog) and self._is_held() and not self.is_paused():
+                    self._gather(backlog=backlog)
+                    backlog = self._launch()
+                    if backlog:
+                        continue
+                self.bell.wait(self._idle_s())
+            except LeaseLostError:
+                log.warning("lease.lost", extra={"account": self._work.name})
+                self._lease = None
+            except Exception:
+                log.exception("account.failed", extra={"account": self._work.name})
+                self._stopping.wait(1.0)
+        self._threads.shutdown()
+        self._release()
+
+    @property
+    def is_leased(self) -> bool:
+        """Whether this worker holds the account, as far as it knows."""
+        return self._lease is not None
+
+    def renew(self) -> None:
+        """Make the lease last longer; forget it when it was lost."""
+        lease = self._lease
+        try:
+            if lease is not None and not self._accounts.renew(lease):
+                self._lease = None
+        except Exception:
+            log.exception("lease.not_renewed", extra={"account": self._work.name})
+
+    def _release(self) -> None:
+        if self._lease is not None:
+            try:
+                self._accounts.release(self._lease)
+            except Exception:
+                log.exception("lease.not_released", extra={"account": self._work.name})
+
+    def _is_held(self) -> bool:
+        if self._lease is None:
+            self._lease = self._accounts.take(self._work.name, self._owner)
+            if self._lease is not None:
+                self._pause = self._accounts.paused(self._work.name)
+                log.info(
+                    "lease.taken",
+                    extra={"account": self._work.name, "fence": self._lease.fence},
+                )
+        return self._lease is not None
+
+    def is_paused(self) -> bool:
+        """Whether the account rests, because of the CRM or of its set-up."""
+        return self._pause is not None and self._pause.until > self._clock()
+
+    def _idle_s(self) -> float:
+        """Return how long there is surely nothing to do, but for the bell."""
+        wait = self._poll_s
+        if self.is_paused() or self._lease is None:
+            return wait
+        if self._flying:
+            return wait  # who lands rings the bell
+        next_at = self._due.next_at(self._work.name, self._last_lane())
+        if next_at is not None:
+            wait = min(wait, max(0.0, (next_at - self._clock()).total_seconds()))
+        return wait
+
+    def _gather(self, *, backlog: bool) -> None:
+        """Let a batch fill while records keep coming, and space batches by the call budget."""
+        not_before = self._work.client.ready_at(self._began)
+        full = 0 if backlog else self._work.client.batch_size
+        self.bell.gather(full=full, not_before=not_before)
+
+    def _has_room(self, *, backlog: bool) -> bool:
+        return len(self._flying) < (AT_ONCE if backlog else 1)
+
+    def _last_lane(self) -> Lane:
+        return Lane.BACKFILL if self._work.client.may_hurry() else Lane.LATER
+
+    def _launch(self) -> bool:
+        """Begin a batch. Return whether more is surely waiting."""
+        lease = self._lease
+        if lease is None:
+            return False
+        limit = self._work.client.batch_size
+        self.bell.wait(0)
+        beside = frozenset[tuple[str, str]]().union(*self._flying.values())
+        object_type, claims = self._due.claim(
+            self._work.name, limit, self._clock(), beside=beside, last=self._last_lane()
+        )
+        if not claims:
+            return False
+        self._began = time.monotonic()
+        flight = self._threads.submit(self._run, lease, object_type, claims)
+        self._flying[flight] = frozenset((object_type, claim.record_id) for claim in claims)
+        flight.add_done_callback(lambda _: self.bell.ring())
+        return len(claims) == limit
+
+    def _land(self) -> None:
+        """Look at the batches that ended. Raises: what they raised but for the CRM's errors."""
+        for flight in [flight for flight in self._flying if flight.done()]:
+            del self._flying[flight]
+            error = flight.exception()
+            if isinstance(error, CrmError):
+                self._rest(error)
+            elif error is not None:
+                raise error
+            elif self._pause is not None and not self.is_paused():
+                self._accounts.resume(self._work.name)
+                self._pause = None
+                log.info("account.resumed", extra={"account": self._work.name})
+
+    def _run(self, lease: Lease, object_type: str, claims: Sequence[Claim]) -> None:
+        """Run the pipeline; halve a batch that the CRM refuses until one record is at fault."""
+        try:
+            self._pipeline.run(self._work, lease, object_type, claims)
+        except AccessError:
+            raise
+        except PermanentCrmError as error:
+            if len(claims) == 1:
+                self._pipeline.refuse(self._work, lease, object_type, claims[0], error)
+                return
+            half = len(claims) // 2
+            self._run(lease, object_type, claims[:half])
+            self._run(lease, object_type, claims[half:])
+
+    def _rest(self, error: CrmError) -> None:
+        """Let the account rest: the CRM is away or a person must act. Its records stay due."""
+        if self.is_paused():
+            return  # another batch of the same moment has said so
+        failures = self._pause.failures if self._pause else 0
+        if isinstance(error, RateLimitedError):
+            wait_s = error.retry_after_s
+        elif isinstance(error, AccessError):
+            wait_s = ACCESS_PAUSE_S
+        else:
+            wait_s = min(FIRST_PAUSE_S * 2 ** min(failures, 10), LONGEST_PAUSE_S)
+            wait_s *= 0.8 + 0.4 * self._rng.random()
+        until = self._clock() + timedelta(seconds=wait_s)
+        self._accounts.pause(self._work.name, until, error.code[:60])
+        self._pause = Pause(until, error.code, failures + 1)
+        extra = {"account": self._work.name, "code": error.code, "retry_in_s": round(wait_s, 1)}
+        if isinstance(error, AccessError):
+            self._health.alarm(f"{self._work.name}: the CRM refuses us: {error.code}")
+            log.error("account.stopped", extra=extra)
+        else:
+            log.warning("account.paused", extra=extra)
