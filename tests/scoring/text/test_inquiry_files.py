@@ -11,7 +11,7 @@ import pytest
 
 FOLDER = Path(__file__).parent / "inquiries"
 TRAIN = [f"train_{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
-TRAIN += [f"train_a{letter}" for letter in "abcdef"]
+TRAIN += [f"train_a{letter}" for letter in "abcdefg"]
 BLIND = [f"blind_{letter}" for letter in "abcdefg"]
 KEYS = {
     "id",
