@@ -7,6 +7,8 @@ import click
 
 from console.acting import acting
 from console.cli import FINDINGS
+from console.csv_cells import csv_line
+from store.audit import Row
 
 
 def run_verify(*, as_json: bool) -> int:
@@ -37,23 +39,31 @@ def run_verify(*, as_json: bool) -> int:
         return 0 if is_ok else FINDINGS
 
 
-def run_export() -> int:
-    """Print every row as a line of JSON, oldest first within its account."""
+def run_export(*, as_csv: bool) -> int:
+    """Print every row as a line of JSON or CSV, oldest first within its account."""
     with acting() as at:
+        is_first = True
         for account in at.store.audit.accounts():
             for row in at.store.audit.rows(account):
-                act = row.act
-                line = {
-                    "account": act.account_id,
-                    "seq": row.seq,
-                    "at": row.at.astimezone(UTC).isoformat(),
-                    "actor": act.actor,
-                    "act": act.act,
-                    "object_type": act.object_type,
-                    "record_id": act.record_id,
-                    "fields": act.fields,
-                    "outcome": act.outcome,
-                    "count": act.count,
-                }
-                click.echo(json.dumps(line))
+                line = _line(row)
+                if as_csv and is_first:
+                    click.echo(csv_line(line))
+                is_first = False
+                click.echo(csv_line(line.values()) if as_csv else json.dumps(line))
         return 0
+
+
+def _line(row: Row) -> dict[str, object]:
+    act = row.act
+    return {
+        "account": act.account_id,
+        "seq": row.seq,
+        "at": row.at.astimezone(UTC).isoformat(),
+        "actor": act.actor,
+        "act": act.act,
+        "object_type": act.object_type,
+        "record_id": act.record_id,
+        "fields": act.fields,
+        "outcome": act.outcome,
+        "count": act.count,
+    }

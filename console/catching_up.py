@@ -20,6 +20,7 @@ from rich.progress import (
 from config.logs import start_logging
 from console.acting import acting
 from console.cli import FINDINGS, UNREACHABLE, USAGE
+from console.hardening import forbid_dumps
 from console.loading import BadConfigurationError, load_configuration
 from integrations.errors import CrmError
 from store.dialect import StoreError
@@ -92,6 +93,7 @@ def _no_such(account: str) -> int:
 @contextmanager
 def _opened(account: str) -> Iterator[tuple[Service, Sequence[AccountWork]]]:
     """Open a service that does not listen, and choose among its accounts."""
+    forbid_dumps()
     try:
         loaded = load_configuration()
         keys = master_keys(loaded.settings)

@@ -77,8 +77,9 @@ def verify(*, as_json: bool) -> None:
 
 
 @audit.command()
-def export() -> None:
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, safe to open in a spreadsheet.")
+def export(*, as_csv: bool) -> None:
     """Print every row as a line of JSON."""
     from console.audit import run_export
 
-    sys.exit(run_export())
+    sys.exit(run_export(as_csv=as_csv))

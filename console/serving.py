@@ -5,6 +5,7 @@ import click
 from config.logs import start_logging
 from console.cli import UNREACHABLE, USAGE
 from console.ending import signals_held, wait_for_end
+from console.hardening import forbid_dumps
 from console.loading import BadConfigurationError, load_configuration
 from store.dialect import StoreError
 from store.keys import KeyFileError
@@ -14,6 +15,7 @@ from webhooks.wiring import Service, master_keys
 @signals_held()
 def run_service(*, receives: bool, works: bool) -> int:
     """Run until SIGINT or SIGTERM; return the exit code."""
+    forbid_dumps()
     try:
         loaded = load_configuration()
         keys = master_keys(loaded.settings)

@@ -18,19 +18,26 @@ log = logging.getLogger(__name__)
 Readiness = Callable[[], dict[str, Any]]
 
 
-def create_app(*, receiver: Receiver | None, health: Health, readiness: Readiness) -> Flask:
+def create_app(
+    *,
+    receiver: Receiver | None,
+    health: Health,
+    readiness: Readiness,
+    measure: Callable[[], None] = lambda: None,
+) -> Flask:
     """Return the application.
 
     Args:
         receiver: Takes the webhooks; None where this process only works.
         health: Counters and alarms.
         readiness: Looks at store and accounts; its answer has a key `ready`.
+        measure: Sets the gauges, before they are shown.
     """
     app = Flask("leadscore", static_folder=None)
     if receiver is not None:
         app.register_blueprint(receiver.blueprint())
 
-    app.register_blueprint(_pages(health, readiness))
+    app.register_blueprint(_pages(health, readiness, measure))
 
     @app.errorhandler(HTTPException)
     def _refused(error: HTTPException) -> Response:
@@ -54,7 +61,7 @@ def create_app(*, receiver: Receiver | None, health: Health, readiness: Readines
     return app
 
 
-def _pages(health: Health, readiness: Readiness) -> Blueprint:
+def _pages(health: Health, readiness: Readiness, measure: Callable[[], None]) -> Blueprint:
     """Return the health pages: nothing of them may be cached or taken for another type."""
     pages = Blueprint("health", __name__)
 
@@ -71,6 +78,7 @@ def _pages(health: Health, readiness: Readiness) -> Blueprint:
 
     @pages.get("/metrics")
     def _metrics() -> Response:
+        measure()
         return Response(health.exposition(), mimetype="text/plain")
 
     @pages.after_request

@@ -6,14 +6,18 @@ at error level, and it shows in /healthz (S9).
 
 import logging
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 log = logging.getLogger(__name__)
 
 ALARM_LASTS = timedelta(hours=1)
+
+#: Lags of an account that its percentiles are taken of.
+_LAGS_KEPT = 2_000
 
 _LAG_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600, 86_400)
 
@@ -63,6 +67,46 @@ class Health:
             buckets=_LAG_BUCKETS,
             registry=self.registry,
         )
+        self.oldest_due = Gauge(
+            "leadscore_oldest_due_seconds",
+            "How long the account's oldest due record has waited",
+            ["account"],
+            registry=self.registry,
+        )
+        self.waiting = Gauge(
+            "leadscore_inbox_deliveries",
+            "Deliveries in the inbox, by state",
+            ["state"],
+            registry=self.registry,
+        )
+        self.dead_letters = Gauge(
+            "leadscore_dead_letters", "What a person must look at", registry=self.registry
+        )
+        self.calls_left = Gauge(
+            "leadscore_crm_calls_left",
+            "Calls left to us in the CRM's present window, or day",
+            ["account", "period"],
+            registry=self.registry,
+        )
+        self._lags: dict[str, deque[float]] = {}
+
+    def served(self, account: str, lags: Iterable[float]) -> None:
+        """Count records whose score reached the CRM, each so many seconds after its event."""
+        observe = self.lag.labels(account).observe
+        kept = self._lags.setdefault(account, deque(maxlen=_LAGS_KEPT))
+        for seconds in lags:
+            observe(max(seconds, 0.0))
+            kept.append(max(seconds, 0.0))
+
+    def lags(self, account: str) -> Mapping[str, float]:
+        """Return percentiles of the account's newest lags in seconds; empty before the first."""
+        found = sorted(self._lags.get(account, ()))
+        if not found:
+            return {}
+        return {
+            f"p{percent}": round(found[min(len(found) - 1, len(found) * percent // 100)], 3)
+            for percent in (50, 95, 99)
+        }
 
     def reject(self, crm: str, reason: str) -> None:
         """Count a refused delivery; the first of its kind in an hour raises an alarm."""

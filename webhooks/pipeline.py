@@ -307,9 +307,7 @@ class Pipeline:
             for item in batch.scored
             if item.claim.since_at is not None and item.claim.record_id not in failed
         ]
-        lag = self._health.lag.labels(work.name)
-        for wait in waits:
-            lag.observe(max(wait, 0.0))
+        self._health.served(work.name, waits)
         ends = {
             "written": len(outcome.written),
             "unchanged": len(batch.scored) - len(outcome.written) - len(failed),

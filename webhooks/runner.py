@@ -32,7 +32,8 @@ AT_ONCE = 4
 #: While a person must act: token, scope, missing field.
 ACCESS_PAUSE_S = 300.0
 FIRST_PAUSE_S = 2.0
-LONGEST_PAUSE_S = 300.0
+#: One probe a minute while the CRM is away. Source: S28.
+LONGEST_PAUSE_S = 60.0
 
 
 class AccountRunner:
@@ -145,7 +146,7 @@ class AccountRunner:
         self.bell.gather(full=full, not_before=not_before)
 
     def _has_room(self, *, backlog: bool) -> bool:
-        return len(self._flying) < (AT_ONCE if backlog else 1)
+        return len(self._flying) < (AT_ONCE if backlog and self._pause is None else 1)
 
     def _last_lane(self) -> Lane:
         return Lane.BACKFILL if self._work.client.may_hurry() else Lane.LATER
@@ -155,7 +156,7 @@ class AccountRunner:
         lease = self._lease
         if lease is None:
             return False
-        limit = self._work.client.batch_size
+        limit = 1 if self._pause is not None else self._work.client.batch_size
         self.bell.wait(0)
         beside = frozenset[tuple[str, str]]().union(*self._flying.values())
         object_type, claims = self._due.claim(
@@ -181,6 +182,7 @@ class AccountRunner:
             elif self._pause is not None and not self.is_paused():
                 self._accounts.resume(self._work.name)
                 self._pause = None
+                self.bell.ring()  # the probe was one record: the others wait
                 log.info("account.resumed", extra={"account": self._work.name})
 
     def _run(self, lease: Lease, object_type: str, claims: Sequence[Claim]) -> None:

@@ -79,7 +79,10 @@ class Service:
                 clock=utc_now,
             )
         self.app: Flask = create_app(
-            receiver=receiver, health=self.health, readiness=self.readiness
+            receiver=receiver,
+            health=self.health,
+            readiness=self.readiness,
+            measure=self._measure,
         )
         self._server: HttpServer | None = None
         self._worker: Worker | None = None
@@ -180,7 +183,21 @@ class Service:
                 "can_write_back": not is_paused,
                 "pause": pause.code if pause and is_paused else "",
                 "oldest_due_s": round(oldest_s, 1),
+                "lag_s": self.health.lags(account.name),
             }
             found["ready"] = found["ready"] and not is_paused
         found["accounts"] = accounts
         return found
+
+    def _measure(self) -> None:
+        """Set the gauges, as far as the database can be read."""
+        found = self.readiness()
+        for state, count in found.get("inbox", {}).items():
+            self.health.waiting.labels(state).set(count)
+        if "dead_letters" in found:
+            self.health.dead_letters.set(found["dead_letters"])
+        for name, account in found.get("accounts", {}).items():
+            self.health.oldest_due.labels(name).set(account["oldest_due_s"])
+        for work in self.works:
+            for period, count in work.client.calls_left().items():
+                self.health.calls_left.labels(work.name, period).set(count)

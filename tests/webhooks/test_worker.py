@@ -327,3 +327,27 @@ def test_a_full_batch_is_not_waited_for():
     bell.gather(full=100, not_before=0.0)
 
     assert time.monotonic() - began < 0.05
+
+
+def test_s028_a_crm_that_is_away_for_a_day_is_probed_once_a_minute_by_one_record(
+    new_worker, fake_crm, record, put, events, until, now, store
+):
+    crm = fake_crm({str(i): record() for i in range(501, 531)})
+    crm.read_faults = [TransientCrmError("503")] * 59
+    put(events(*range(501, 531)))
+    new_worker(crm, clock=now)
+    until(lambda: store.accounts.paused("portal"))
+    for failures in range(1, 60):
+        until(lambda n=failures: store.accounts.paused("portal").failures >= n)
+        pause = store.accounts.paused("portal")
+        wait = (pause.until - now()).total_seconds()
+        if failures > 6:
+            assert 40 < wait <= 72  # a minute, give or take 20 %
+        # Half an hour at a time: the day passes in 48 probes.
+        now.ahead_s += 1_830 if failures > 6 else wait + 1
+
+    until(lambda: len(crm.held) == 30, 20)
+    assert {len(ids) for ids in crm.reads[1:60]} == {1}
+    assert now.ahead_s > 24 * 3600
+    assert store.dead_letters.counts() == {}
+    until(lambda: store.accounts.paused("portal") is None)
