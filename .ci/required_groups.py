@@ -31,6 +31,9 @@ REQUIRED = {
     "tests.config.test_packs": 8,  # every case of every pack
     "tests.scoring": 100,
     "tests.config": 80,
+    "tests.config.test_meaning": 35,  # the real model, from the registry
+    "tests.console.test_semantic_commands": 11,
+    "tests.scoring.text.test_semantic_adds": 22,
     "tests.console": 35,
 }
 

@@ -186,8 +186,8 @@ def figures(flagged: np.ndarray, is_emergency: np.ndarray) -> str:
     return f"recall {recall:.3f} alarms {alarms:.3f}"
 
 
-def write(name: str, lines: Iterable[Sequence[str]]) -> None:
-    made = f"made by bench/text_weights.py from {len(FILES)} files"
+def write(name: str, lines: Iterable[Sequence[str]], *, by: str = "bench/text_weights.py") -> None:
+    made = f"made by {by} from {len(FILES)} files"
     head = f"# feature\tvalue=weight in hundredths: {made}"
     body = ["\t".join(line) for line in lines]
     (LEXICONS / name).write_text("\n".join([head, *body]) + "\n", encoding="utf-8")

@@ -22,6 +22,8 @@ class Settings(BaseModel):
     listen_port: int = Field(default=8080, ge=0, le=65_535)
     threads: int = Field(default=8, ge=1, le=64)
     log_level: str = Field(default="INFO", pattern=LOG_LEVEL)
+    semantic: bool = False  #: Whether the emergency gate also reads meaning.
+    semantic_model: Path | None = None  #: Folder of its model; by default the installed package's.
 
     @field_validator("database_url")
     @classmethod
@@ -49,4 +51,6 @@ ENVIRONMENT = {
     "listen_port": "LEADSCORE_PORT",
     "threads": "LEADSCORE_THREADS",
     "log_level": "LEADSCORE_LOG_LEVEL",
+    "semantic": "LEADSCORE_SEMANTIC",
+    "semantic_model": "LEADSCORE_SEMANTIC_MODEL",
 }

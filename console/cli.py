@@ -212,13 +212,25 @@ def rescore(*, account: str) -> None:
 @click.option(
     "--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the gate's curve, SVG."
 )
+@click.option(
+    "--semantic/--no-semantic",
+    default=None,
+    help="With the gate that reads meaning; else as LEADSCORE_SEMANTIC says.",
+)
 def evaluate_text(
-    *, files: tuple[Path, ...], as_json: bool, misses: bool, plot: Path | None
+    *,
+    files: tuple[Path, ...],
+    as_json: bool,
+    misses: bool,
+    plot: Path | None,
+    semantic: bool | None,
 ) -> None:
     """Measure the text signals on labelled inquiries or other labelled tables."""
     from console.evaluate_text import run_evaluation
 
-    sys.exit(run_evaluation(files, as_json=as_json, with_misses=misses, plot=plot))
+    sys.exit(
+        run_evaluation(files, as_json=as_json, with_misses=misses, plot=plot, semantic=semantic)
+    )
 
 
 def _instant(now: str | None) -> datetime | None:

@@ -5,6 +5,8 @@ import json
 
 import click
 
+from config.meaning.minilm import MeaningError
+from config.meaning.switch import load_meaning
 from config.practice import HubSpotAccount, SalesforceAccount
 from console.cli import FINDINGS, UNREACHABLE, USAGE
 from console.loading import BadConfigurationError, Configuration, load_configuration
@@ -39,7 +41,7 @@ def run_doctor(*, as_json: bool) -> int:
         return USAGE
     count = len(loaded.practice.accounts)
     findings = [Finding("practice.toml and secrets", ok=True, detail=f"{count} account(s)")]
-    findings += _store_findings(loaded)
+    findings += [_semantic_finding(loaded), *_store_findings(loaded)]
     is_unreachable = False
     for account in loaded.practice.accounts:
         found, reached = _account_findings(loaded, account)
@@ -49,6 +51,18 @@ def run_doctor(*, as_json: bool) -> int:
     if is_unreachable:
         return UNREACHABLE
     return 0 if all(finding.ok for finding in findings) else FINDINGS
+
+
+def _semantic_finding(loaded: Configuration) -> Finding:
+    check = "emergency gate, by meaning"
+    if not loaded.settings.semantic:
+        detail = "off; LEADSCORE_SEMANTIC=on switches it on"
+        return Finding(check, ok=True, detail=detail)
+    try:
+        load_meaning(loaded.settings.semantic_model)
+    except MeaningError as error:
+        return Finding(check, ok=False, detail=f"not active: {error}")
+    return Finding(check, ok=True, detail="active: all-MiniLM-L6-v2")
 
 
 def _store_findings(loaded: Configuration) -> list[Finding]:

@@ -6,13 +6,18 @@ import io
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
+from config.load import environment, load_settings
+from config.meaning.minilm import MeaningError
+from config.meaning.switch import load_meaning
+from config.problems import ConfigError
 from scoring.evaluation import (
     Agreement,
     Share,
@@ -28,6 +33,8 @@ from scoring.text.negation import is_denied
 from scoring.text.normalise import words_of
 from scoring.text.reading import read_signals
 
+#: Returns the signals of a text.
+Read = Callable[[str], Signals]
 #: Labels with one value a text.
 SINGLE: Final = ("urgency", "inquiry_type", "insurance", "booking_intent")
 #: Columns that hold a text, the closest first, and those that hold a label of a set.
@@ -46,21 +53,30 @@ class FileError(Exception):
 
 
 def run_evaluation(
-    files: Sequence[Path], *, as_json: bool, with_misses: bool, plot: Path | None
+    files: Sequence[Path],
+    *,
+    as_json: bool,
+    with_misses: bool,
+    plot: Path | None,
+    semantic: bool | None = None,
 ) -> int:
-    """Print how well the signals agree with the labels of `files`; return the exit code."""
+    """Print how well the signals agree with the labels of `files`; return the exit code.
+
+    `semantic` measures with the gate that reads meaning, too; None is as the settings say.
+    """
     console = Console()
     found: dict[str, Any] = {}
     try:
+        read = reader(semantic)
         inquiries = [row for file in files if file.suffix == ".jsonl" for row in _inquiries(file)]
         if inquiries:
-            found["inquiries"] = measure_inquiries(inquiries)
+            found["inquiries"] = measure_inquiries(inquiries, read)
         for file in files:
             if file.suffix != ".jsonl":
-                found[file.name] = _measure_table(file)
+                found[file.name] = _measure_table(file, read)
         if plot is not None:
-            plot.write_text(curve_svg(inquiries), encoding="utf-8")
-    except (FileError, OSError) as error:
+            plot.write_text(curve_svg(inquiries, read), encoding="utf-8")
+    except (FileError, OSError, ConfigError, MeaningError) as error:
         Console(stderr=True).print(f"evaluate-text: {error}", markup=False)
         return 2
     if not with_misses:
@@ -72,12 +88,27 @@ def run_evaluation(
     return 0
 
 
-def measure_inquiries(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def reader(semantic: bool | None) -> Read:  # noqa: FBT001  # an option, passed on
+    """Return what reads the signals of a text.
+
+    Raises:
+        ConfigError: the settings have problems.
+        MeaningError: meaning is asked for and cannot be had: to measure without it would mislead.
+    """
+    settings = load_settings(environment())
+    if settings.semantic if semantic is None else semantic:
+        return partial(read_signals, meaning=load_meaning(settings.semantic_model))
+    return read_signals
+
+
+def measure_inquiries(
+    rows: Sequence[Mapping[str, Any]], read_text: Read = read_signals
+) -> dict[str, Any]:
     """Return every metric of the inquiries' README for `rows`."""
     for row in rows:  # the first reading of a process fills its caches: not the cost of a text
-        read_signals(row["text"])
+        read_text(row["text"])
     began = time.perf_counter()
-    read = [read_signals(row["text"]) for row in rows]
+    read = [read_text(row["text"]) for row in rows]
     spent_us = (time.perf_counter() - began) * 1e6
     return {
         "rows": len(rows),
@@ -168,7 +199,7 @@ def _misses(rows: Sequence[Mapping[str, Any]], read: Sequence[Signals]) -> dict[
     }
 
 
-def curve_svg(rows: Sequence[Mapping[str, Any]]) -> str:
+def curve_svg(rows: Sequence[Mapping[str, Any]], read_text: Read = read_signals) -> str:
     """Return the curve of recall against false alarms of the gate's evidence, as a drawing.
 
     Raises:
@@ -187,7 +218,7 @@ def curve_svg(rows: Sequence[Mapping[str, Any]]) -> str:
         f'<text x="52" y="{344 - 300 * at / 10:.0f}" text-anchor="end">{at / 10:g}</text>'
         for at in range(0, 11, 2)
     )
-    shares = _emergency(rows, [read_signals(row["text"]) for row in rows])
+    shares = _emergency(rows, [read_text(row["text"]) for row in rows])
     x = 60 + 400 * shares["false_alarms"]["share"]
     y = 340 - 300 * shares["recall"]["share"]
     return (
@@ -206,7 +237,7 @@ def curve_svg(rows: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _measure_table(file: Path) -> dict[str, Any]:
+def _measure_table(file: Path, read_text: Read) -> dict[str, Any]:
     rows = _table(file)
     columns = rows[0].keys()
     if {"concept", "sentence", "negation"} <= columns:
@@ -218,7 +249,7 @@ def _measure_table(file: Path) -> dict[str, Any]:
     flagged: dict[str, list[bool]] = {}
     types: dict[str, Counter[str]] = {}
     for row in rows:
-        signals = read_signals(row[text])
+        signals = read_text(row[text])
         flagged.setdefault(row[label], []).append(signals.urgency == "emergency")
         types.setdefault(row[label], Counter())[signals.inquiry_type] += 1
     return {

@@ -14,6 +14,7 @@ from scoring.engine import score
 from scoring.errors import FieldError
 from scoring.lead import READERS, Lead, read_activity, read_instant
 from scoring.model import ScoringModel
+from scoring.text.semantic import Meaning
 
 MAX_LINE_BYTES: Final = 4_000_000
 MAX_ACTIVITIES: Final = 10_000
@@ -64,8 +65,9 @@ class LineReader:
 class LineScorer:
     """Turns lines of JSON into lines of JSON, under one model at one instant."""
 
-    def __init__(self, model: ScoringModel, now: datetime) -> None:
+    def __init__(self, model: ScoringModel, now: datetime, meaning: Meaning | None = None) -> None:
         self._model = model
+        self._meaning = meaning
         self._now = now
         self._reader = LineReader()
         self._answer = AnswerWriter().write
@@ -81,7 +83,7 @@ class LineScorer:
         except LineError as error:
             answer = {"id": error.id, "error": {"code": error.code, "message": str(error)}}
             return Scored(json.dumps(answer) + "\n", None, "")
-        found = score(lead, self._model, self._now)
+        found = score(lead, self._model, self._now, self._meaning)
         return Scored(self._answer(lead_id, found) + "\n", found.score, found.tier)
 
 

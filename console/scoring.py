@@ -15,11 +15,15 @@ from typing import IO, Any, Final
 
 import click
 
-from config.load import load_model
+from config.load import environment, load_model, load_settings
+from config.meaning.minilm import MeaningError
+from config.meaning.switch import load_meaning, meaning_by
 from config.problems import ConfigError
+from config.settings import Settings
 from console.cli import FINDINGS, USAGE
 from console.score_lines import MAX_LINE_BYTES, LineScorer, Scored
 from scoring.model import ScoringModel
+from scoring.text.semantic import Meaning
 from webhooks.wiring import utc_now
 
 #: Lines that go to a process, and come back, at once.
@@ -40,6 +44,8 @@ def run_score(
     name = str(model_file or "general")
     try:
         model = load_model(name, Path())
+        settings = load_settings(environment())
+        meaning, settings = _meaning(settings)
         if plot is not None:
             check_plot(plot)
     except (ConfigError, PlotError) as error:
@@ -49,7 +55,7 @@ def run_score(
     lines = bounded(file)
     counts: Counter[tuple[str, int | None]] = Counter()
     with _progress(file) as advance:
-        scored = in_processes(lines, name, model, at, jobs) if jobs > 1 else one_by_one(lines, model, at)  # fmt: skip
+        scored = in_processes(lines, name, model, at, jobs, settings=settings) if jobs > 1 else one_by_one(lines, model, at, meaning)  # fmt: skip
         for found, size in scored:
             sys.stdout.write(found.line)
             counts[found.tier, found.score] += 1
@@ -64,6 +70,15 @@ def run_score(
         total = sum(counts.values())
         click.echo(f"{bad:,} of {total:,} lines could not be scored; each says why", err=True)
     return FINDINGS if bad else 0
+
+
+def _meaning(settings: Settings) -> tuple[Meaning | None, Settings]:
+    """Return what judges by meaning, or None, and the settings for processes to follow."""
+    try:
+        return load_meaning(settings.semantic_model) if settings.semantic else None, settings
+    except MeaningError as error:
+        click.echo(f"the emergency gate does not read meaning: {error}", err=True)
+        return None, settings.model_copy(update={"semantic": False})
 
 
 class PlotError(Exception):
@@ -89,16 +104,22 @@ def bounded(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def one_by_one(
-    lines: Iterable[bytes], model: ScoringModel, now: datetime
+    lines: Iterable[bytes], model: ScoringModel, now: datetime, meaning: Meaning | None = None
 ) -> Iterator[tuple[Scored, int]]:
     """Yield each line scored, and the size of what it came from."""
-    score_line = LineScorer(model, now)
+    score_line = LineScorer(model, now, meaning)
     for line in lines:
         yield score_line(line), len(line)
 
 
 def in_processes(
-    lines: Iterable[bytes], name: str, model: ScoringModel, now: datetime, jobs: int
+    lines: Iterable[bytes],
+    name: str,
+    model: ScoringModel,
+    now: datetime,
+    jobs: int,
+    *,
+    settings: Settings = Settings(),  # noqa: B008  # frozen
 ) -> Iterator[tuple[Scored, int]]:
     """Yield as `one_by_one` does, in the same order, scored by `jobs` processes."""
     source = iter(lines)
@@ -107,7 +128,7 @@ def in_processes(
         jobs,
         mp_context=get_context("spawn"),
         initializer=_begin,
-        initargs=(name, model.version, now),
+        initargs=(name, model.version, now, settings),
     )
     with pool:
         waiting: deque[tuple[list[bytes], Future[list[Scored]]]] = deque()
@@ -125,11 +146,11 @@ def in_processes(
 _KEPT: dict[str, LineScorer] = {}
 
 
-def _begin(name: str, version: str, now: datetime) -> None:
+def _begin(name: str, version: str, now: datetime, settings: Settings) -> None:
     model = load_model(name, Path())
     if model.version != version:
         raise RuntimeError("the model file changed while it was being read")
-    _KEPT["scorer"] = LineScorer(model, now)
+    _KEPT["scorer"] = LineScorer(model, now, meaning_by(settings))
 
 
 def _work(batch: list[bytes]) -> list[Scored]:

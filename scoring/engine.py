@@ -14,6 +14,7 @@ from scoring.result import LeadScore, Reason, Signals
 from scoring.runtime import ENDLESS
 from scoring.text.normalise import Words, words_of
 from scoring.text.reading import signals_in
+from scoring.text.semantic import Meaning
 
 _SAYS_NOTHING: Final = frozenset({None, "", "unknown", "none", (), ("none",)})
 _SILENT: Final = Signals()
@@ -21,13 +22,13 @@ _NEW: Final[Callable[[type[LeadScore], Iterable[object]], LeadScore]] = tuple.__
 
 
 def score(  # noqa: C901, PLR0912  # one way through for every lead, without further calls
-    lead: Lead, model: ScoringModel, now: datetime
+    lead: Lead, model: ScoringModel, now: datetime, meaning: Meaning | None = None
 ) -> LeadScore:
     """Return the score of `lead` under `model` at `now`.
 
     The emergency gate reads the text before anything else does, and its verdict stands whatever
     the fields, the model or the staff say. A staff override comes next, then the routes of what
-    is no lead, then the points.
+    is no lead, then the points. `meaning` lets the gate flag more, where the practice uses it.
 
     The same lead, model and instant give the same result; `now` must be aware.
     """
@@ -41,7 +42,7 @@ def score(  # noqa: C901, PLR0912  # one way through for every lead, without fur
     words = None
     if text or urgency == "emergency":
         words = words_of(text)
-        if is_possible_emergency(lead, words):
+        if is_possible_emergency(lead, words, meaning):
             return _clinical(lead, words, model, now)
     if model.lines:
         model = model.lines.get(str(get("service_line")), model)

@@ -12,9 +12,9 @@ from typing import Final
 from scoring.labels import ROUTES
 from scoring.lead import Lead
 from scoring.result import Reason, Signals
-from scoring.text.emergency import emergency_in
 from scoring.text.normalise import Words
 from scoring.text.reading import read_route
+from scoring.text.semantic import Meaning, emergency_by_any
 
 #: Inquiry type -> route, where the text names no closer one.
 _ROUTES: Final[Mapping[str, str]] = {
@@ -37,9 +37,14 @@ class Barred:
     reason: Reason
 
 
-def is_possible_emergency(lead: Lead, words: Words) -> bool:
-    """Return whether `words`, those of the text, or the CRM's own urgency field, says possible danger."""
-    return lead.fields.get("urgency") == "emergency" or emergency_in(words) is not None
+def is_possible_emergency(lead: Lead, words: Words, meaning: Meaning | None = None) -> bool:
+    """Return whether `words`, those of the text, or the CRM's own urgency field, says possible danger.
+
+    `meaning` adds flags, where the practice uses it.
+    """
+    if lead.fields.get("urgency") == "emergency":
+        return True
+    return emergency_by_any(lead.text, words, meaning) is not None
 
 
 def clinical_reason() -> Reason:

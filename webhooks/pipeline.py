@@ -20,6 +20,7 @@ from scoring.engine import inquired_at, score
 from scoring.lead import Lead
 from scoring.model import ScoringModel
 from scoring.result import LeadScore
+from scoring.text.semantic import Meaning
 from store.accounts import Lease, LeaseLostError
 from store.due import WRITTEN_LATE, Claim, Retry
 from store.leads import Batch, Leads, LeadState, ScoredLead
@@ -62,6 +63,7 @@ class AccountWork:
     model: ScoringModel = field(repr=False)
     outputs: Mapping[str, str]  #: Meaning -> property name.
     object_types: Sequence[str]  #: What is scored of it.
+    meaning: Meaning | None = field(default=None, repr=False)  #: Adds flags to the gate's.
 
 
 @dataclass(slots=True)
@@ -161,7 +163,7 @@ class Pipeline:
                     "reason": ",".join(reading.unfit),
                 },
             )
-        result = score(reading.lead, work.model, now)
+        result = score(reading.lead, work.model, now, work.meaning)
         state = states.get(claim.record_id)
         values = crm_values(result, work.outputs, trend=_trend(state, result), now=now)
         # When it was scored changes each time, and the trend with it: neither makes a write.

@@ -90,6 +90,7 @@ class Service:
         self.works: Sequence[AccountWork] = ()
         if works and self._opens():
             # Only who works needs the clients and the engine: a receiver stays small.
+            from config.meaning.switch import meaning_by  # noqa: PLC0415
             from webhooks.working import build_housekeeping, build_worker  # noqa: PLC0415
 
             self.works, self._worker = build_worker(
@@ -97,6 +98,7 @@ class Service:
                 practice=practice,
                 secrets=secrets,
                 model=model,
+                meaning=meaning_by(settings),
                 adapters=adapters,
                 health=self.health,
                 bell=bell,

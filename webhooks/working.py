@@ -12,6 +12,7 @@ from integrations.base import Adapter
 from integrations.mapping import LeadReader
 from integrations.registry import Secrets, build_client
 from scoring.model import ScoringModel
+from scoring.text.semantic import Meaning
 from store.retention import Periods
 from store.rooms import Store
 from webhooks.bell import CountingBell
@@ -29,6 +30,7 @@ def build_worker(
     practice: Practice,
     secrets: Secrets,
     model: ScoringModel,
+    meaning: Meaning | None,
     adapters: Mapping[str, Adapter],
     health: Health,
     bell: CountingBell,
@@ -37,7 +39,7 @@ def build_worker(
     """Return the accounts' work and the worker that does it, not yet started."""
     own_model = practice.own(model)
     works = [
-        account_work(practice, account, secrets[account.name], own_model)
+        account_work(practice, account, secrets[account.name], own_model, meaning)
         for account in practice.accounts
     ]
     rng = random.Random()  # noqa: S311  jitter, not a secret
@@ -89,6 +91,7 @@ def account_work(
     account: HubSpotAccount | SalesforceAccount,
     secrets: Mapping[str, str],
     model: ScoringModel,
+    meaning: Meaning | None = None,
 ) -> AccountWork:
     """Return all that is needed to work `account`."""
     return AccountWork(
@@ -97,6 +100,7 @@ def account_work(
         client=build_client(account, secrets, clock=time.monotonic, sleep=time.sleep),
         reader=LeadReader(practice.fields[account.crm]),
         model=model,
+        meaning=meaning,
         outputs=practice.outputs(account),
         object_types=account.record_types,
     )

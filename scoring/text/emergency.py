@@ -8,6 +8,8 @@ Weights of words and concepts (`emergency_weights.tsv`) add flags of their own w
 is strong. A rule counts unless the weights speak clearly against it (not
 so those of self-harm and overdose: they always count); where they cannot be read,
 every rule counts. So a fault in the weights flags more, never less.
+
+`scoring/text/semantic.py` may add flags to the verdict given here.
 """
 
 from collections.abc import Callable, Iterable

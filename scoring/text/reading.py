@@ -5,7 +5,7 @@ from functools import cache
 from scoring.labels import PROCEDURES
 from scoring.result import Signals
 from scoring.text.choosing import choose
-from scoring.text.emergency import danger_in, emergency_in, gate_features
+from scoring.text.emergency import danger_in, gate_features
 from scoring.text.inquiry import booking_intent_of, inquiry_type_of
 from scoring.text.insurance import insurance_of
 from scoring.text.lexicon import lines
@@ -13,6 +13,7 @@ from scoring.text.matcher import Hit, Matcher
 from scoring.text.negation import Context, context_of
 from scoring.text.normalise import Words, words_of
 from scoring.text.procedures import procedures_of
+from scoring.text.semantic import Meaning, emergency_by_any
 from scoring.text.urgency import urgency_of
 from scoring.text.weights import Weights
 
@@ -29,8 +30,8 @@ def _matcher() -> Matcher:
     return Matcher((concept, pattern) for concept, pattern, *_ in lines("signals.tsv"))
 
 
-def read_signals(text: str) -> Signals:
-    """Return what `text` says; an empty text says nothing.
+def read_signals(text: str, meaning: Meaning | None = None) -> Signals:
+    """Return what `text` says; an empty text says nothing. `meaning` may add an emergency.
 
     >>> read_signals("How much is LASIK? I pay cash").insurance
     'self_pay'
@@ -38,7 +39,7 @@ def read_signals(text: str) -> Signals:
     if not text or text.isspace():
         return Signals()
     words = words_of(text)
-    return signals_in(words, is_emergency=emergency_in(words) is not None)
+    return signals_in(words, is_emergency=emergency_by_any(text, words, meaning) is not None)
 
 
 def signals_in(words: Words, *, is_emergency: bool) -> Signals:

@@ -1,3 +1,4 @@
+import dataclasses
 import random
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ from integrations.errors import (
     RefusedError,
     TransientCrmError,
 )
+from scoring.text.semantic import Meaning
 from store.due import DueMark
 from store.keys import MasterKeys
 from store.leads import Leads
@@ -65,6 +67,19 @@ def run(store, pipeline, lease, new_work, clock):
         return len(claims)
 
     return once
+
+
+def test_meaning_that_flags_gates_the_record_and_meaning_that_fails_does_not(
+    run, ring, fake_crm, record, new_work
+):
+    for embed, tier in ((lambda _: [9.0], "clinical"), (lambda _: 1 / 0, "nurture")):
+        crm = fake_crm({"501": record()})
+        meaning = Meaning(embed, table=[["(bias)", "danger=0"], ["@0", "danger=100"]])
+        ring("501")
+        run(crm, dataclasses.replace(new_work(crm), meaning=meaning))
+
+        [written] = crm.writes
+        assert written["501"]["lead_score_tier"] == tier
 
 
 def test_a_record_is_read_scored_written_and_stored(run, ring, store, clock, fake_crm, record):
