@@ -144,6 +144,7 @@ def work(url: str, account: str) -> None:
         reader=LeadReader(practice.fields["hubspot"]),
         model=practice.own(packaged_model()),
         outputs=practice.outputs(practice.accounts[0]),
+        object_types=practice.accounts[0].record_types,
     )
     _mark(store, account, 0)
     print("ready", flush=True)

@@ -1,5 +1,6 @@
 """Runs the real command as a process of its own, for the benchmarks."""
 
+import re
 import secrets
 import socket
 import subprocess
@@ -15,6 +16,39 @@ from config.load import environment
 #: Of the benchmark's own app; no secret.
 CLIENT_SECRET = "bench-client-secret"  # noqa: S105
 ACCESS_TOKEN = "bench-access-token"  # noqa: S105
+
+
+def prepared(
+    folder: Path,
+    *,
+    port: int = 8080,
+    hubspot_url: str = "http://127.0.0.1:1",
+    database_url: str | None = None,
+    calls_per_10s: int | None = None,
+) -> dict[str, str]:
+    """Write configuration and key into `folder`; return the environment of a command."""
+    text = resources.files("console").joinpath("demo.toml").read_text("utf-8")
+    start, end = text.index('[[accounts]]\nname = "salesforce"'), text.index("[fields.hubspot]")
+    text = text[:start] + text[end:]
+    text = text.replace("{hubspot_url}", hubspot_url)
+    text = text.replace("{service_url}", f"http://127.0.0.1:{port}")
+    if calls_per_10s is not None:
+        text = re.sub(r"calls_per_10s = \d+", f"calls_per_10s = {calls_per_10s}", text)
+    practice = folder / f"practice-{port}.toml"
+    practice.write_text(text, "utf-8")
+    key = folder / "master.key"
+    if not key.exists():
+        key.write_text(f"1 primary {secrets.token_hex(32)}\n", "ascii")
+        key.chmod(0o600)
+    return {
+        **environment(),
+        "LEADSCORE_PRACTICE": str(practice),
+        "LEADSCORE_MASTER_KEY_FILE": str(key),
+        "LEADSCORE_PORT": str(port),
+        "DATABASE_URL": database_url or f"sqlite:///{folder / 'data' / 'leadscore.db'}",
+        "HUBSPOT_ACCESS_TOKEN": ACCESS_TOKEN,
+        "HUBSPOT_CLIENT_SECRET": CLIENT_SECRET,
+    }
 
 
 @contextmanager
@@ -35,26 +69,7 @@ def running(
         hubspot_url: The pretend HubSpot.
         database_url: Another database than SQLite files in `folder`.
     """
-    text = resources.files("console").joinpath("demo.toml").read_text("utf-8")
-    start, end = text.index('[[accounts]]\nname = "salesforce"'), text.index("[fields.hubspot]")
-    text = text[:start] + text[end:]
-    text = text.replace("{hubspot_url}", hubspot_url)
-    text = text.replace("{service_url}", f"http://127.0.0.1:{port}")
-    practice = folder / f"practice-{port}.toml"
-    practice.write_text(text, "utf-8")
-    key = folder / "master.key"
-    if not key.exists():
-        key.write_text(f"1 primary {secrets.token_hex(32)}\n", "ascii")
-        key.chmod(0o600)
-    env = {
-        **environment(),
-        "LEADSCORE_PRACTICE": str(practice),
-        "LEADSCORE_MASTER_KEY_FILE": str(key),
-        "LEADSCORE_PORT": str(port),
-        "DATABASE_URL": database_url or f"sqlite:///{folder / 'data' / 'leadscore.db'}",
-        "HUBSPOT_ACCESS_TOKEN": ACCESS_TOKEN,
-        "HUBSPOT_CLIENT_SECRET": CLIENT_SECRET,
-    }
+    env = prepared(folder, port=port, hubspot_url=hubspot_url, database_url=database_url)
     with (folder / f"log-{port}").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "console", command], env=env, stdout=log, stderr=log

@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 
 Secrets = Mapping[str, Mapping[str, str]]  #: Account name -> key -> secret.
 
-#: The CRMs' own window for calls. Source: reference hubspot.md section 4.4.
-WINDOW_S = 10.0
+#: A little longer than the second that HubSpot counts: some are left to other integrations, and
+#: what arrives a moment late is not one too many.
+SEARCH_WINDOW_S = 1.08
+
+#: The CRMs' own window for calls is 10 s (reference hubspot.md section 4.4). They count when a
+#: call arrives, we when it leaves: with 0.1 s more, 192 of 190 were once counted.
+WINDOW_S = 10.2
 
 
 def build_adapters(practice: Practice, secrets: Secrets) -> dict[str, Adapter]:
@@ -86,7 +91,7 @@ def build_client(
         day=DayBudget(account.daily_reserve_percent / 100),
         retry=RetryPolicy(),
         sleep=sleep,
-        apart={"search": RateBudget(SEARCHES_PER_S, 1.0, clock=clock, sleep=sleep)}
+        apart={"search": RateBudget(SEARCHES_PER_S, SEARCH_WINDOW_S, clock=clock, sleep=sleep)}
         if isinstance(account, HubSpotAccount)
         else {},
     )

@@ -1,18 +1,24 @@
 """SQLite: two files on one machine. Its rules (S23, S24) and the receiver's way of appending."""
 
 import math
+import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pysqlite3 import dbapi2 as current_sqlite
 from sqlalchemy import Engine, PoolProxiedConnection, Table, create_engine, event
 from sqlalchemy.engine import URL, Connection
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from store.dialect import StoreError
 
 #: Waits this long for another writer. Source: SECURITY-REQUIREMENTS S23.
 BUSY_TIMEOUT_MS = 5_000
+
+#: Where a connection notes that it has the writers' turn.
+_TURN = "leadscore_turn"
 
 #: Set on every connection and read back. Source: SECURITY-REQUIREMENTS S23.
 PRAGMAS = {
@@ -76,10 +82,35 @@ def open_engines(url: URL) -> tuple[Engine, Engine]:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise StoreError(f"{folder}: cannot be made: {type(error).__name__}") from None
-    return _engine(inbox_url(url)), _engine(url)
+    return _engine(inbox_url(url)), _engine(url, _Writers())
 
 
-def _engine(url: URL) -> Engine:
+class _Writers:
+    """Lets the threads of a process take turns at writing.
+
+    SQLite's own way of waiting is to sleep and try again, ever longer, and starves whoever comes
+    often (reference measurements.md section 2).
+    """
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+
+    def take(self, connection: Connection, timeout_s: float) -> bool:
+        """Wait for the turn of `connection`; False when the time is over."""
+        if connection.info.get(_TURN):
+            return True
+        if not self._turn.acquire(timeout=timeout_s):
+            return False
+        connection.info[_TURN] = True
+        return True
+
+    def give_back(self, _connection: Any, record: ConnectionPoolEntry) -> None:
+        """End the turn of a connection that goes back to the pool."""
+        if record.info.pop(_TURN, False):
+            self._turn.release()
+
+
+def _engine(url: URL, writers: _Writers | None = None) -> Engine:
     engine = create_engine(
         url.set(drivername="sqlite+pysqlite"),
         module=current_sqlite,
@@ -88,37 +119,46 @@ def _engine(url: URL) -> Engine:
         pool_size=8,
         max_overflow=16,
     )
-    mode = journal_mode()
-
-    @event.listens_for(engine, "connect")
-    def _on_connect(connection: Any, _record: Any) -> None:
-        # We begin transactions ourselves, below: the driver would begin them late, as readers.
-        connection.isolation_level = None
-        found = connection.execute(f"PRAGMA journal_mode={mode}").fetchone()[0]
-        if found != mode:
-            raise StoreError(f"SQLite: journal_mode is {found}, must be {mode}")
-        for name, wanted in PRAGMAS.items():
-            connection.execute(f"PRAGMA {name}={wanted}")
-            found = connection.execute(f"PRAGMA {name}").fetchone()[0]
-            if found != wanted:
-                raise StoreError(f"SQLite: {name} is {found}, must be {wanted}")
-
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: Connection) -> None:
-        # A transaction that turns writer half-way fails at once when another one writes (S23).
-        options = connection.get_execution_options()
-        busy_ms = options.get("wait_ms", BUSY_TIMEOUT_MS)
-        if busy_ms != BUSY_TIMEOUT_MS:
-            connection.exec_driver_sql(f"PRAGMA busy_timeout={busy_ms}")
-        try:
-            connection.exec_driver_sql(
-                "BEGIN" if options.get("reads_only", False) else "BEGIN IMMEDIATE"
-            )
-        finally:
-            if busy_ms != BUSY_TIMEOUT_MS:
-                connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-
+    event.listen(engine, "connect", partial(_prepare, journal_mode()))
+    event.listen(engine, "begin", partial(_begin, writers))
+    if writers is not None:
+        event.listen(engine, "checkin", writers.give_back)
     return engine
+
+
+def _prepare(mode: str, connection: Any, _record: Any) -> None:
+    """Set every rule on a new connection and read it back. Raises: StoreError."""
+    # We begin transactions ourselves, below: the driver would begin them late, as readers.
+    connection.isolation_level = None
+    found = connection.execute(f"PRAGMA journal_mode={mode}").fetchone()[0]
+    if found != mode:
+        raise StoreError(f"SQLite: journal_mode is {found}, must be {mode}")
+    for name, wanted in PRAGMAS.items():
+        connection.execute(f"PRAGMA {name}={wanted}")
+        found = connection.execute(f"PRAGMA {name}").fetchone()[0]
+        if found != wanted:
+            raise StoreError(f"SQLite: {name} is {found}, must be {wanted}")
+
+
+def _begin(writers: _Writers | None, connection: Connection) -> None:
+    """Begin a transaction as reader or as writer.
+
+    One that turns writer half-way fails at once when another one writes (S23).
+    """
+    options = connection.get_execution_options()
+    if options.get("reads_only", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    busy_ms = options.get("wait_ms", BUSY_TIMEOUT_MS)
+    if writers is not None and not writers.take(connection, busy_ms / 1000):
+        busy_ms = 0  # the time is over: SQLite says so in its own words
+    if busy_ms != BUSY_TIMEOUT_MS:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={busy_ms}")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        if busy_ms != BUSY_TIMEOUT_MS:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
 
 class SqliteAppender:

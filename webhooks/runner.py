@@ -162,8 +162,8 @@ class AccountRunner:
         object_type, claims = self._due.claim(
             self._work.name, limit, self._clock(), beside=beside, last=self._last_lane()
         )
-        if not claims:
-            return False
+        if not claims or (self._flying and len(claims) < limit):
+            return False  # a batch that is not full waits for company, while others fly
         self._began = time.monotonic()
         flight = self._threads.submit(self._run, lease, object_type, claims)
         self._flying[flight] = frozenset((object_type, claim.record_id) for claim in claims)

@@ -71,7 +71,7 @@ class Sweeper:
             if page.newest is not None:
                 self._listings.set_swept(work.name, object_type, page.newest)
                 # Changed since we began: our own writes, mostly. The next sweep has the rest.
-                cursor = None if page.newest > began + OVERLAP else cursor
+                cursor = None if page.newest > began else cursor
         if until is None and cursor is None:
             self._listings.set_swept(work.name, object_type, since)
         if found:

@@ -31,6 +31,8 @@ POLL_S = 0.25
 HEARTBEAT_S = 4.0
 #: How often each account is swept (S30), and how soon again after a failure.
 SWEEP_EVERY_S = 900.0
+#: What the CRM tried again while we were away comes first, and need not be looked for.
+SWEEP_AFTER_S = 5.0
 SWEEP_AGAIN_S = 60.0
 
 
@@ -52,10 +54,12 @@ class Worker:
         clock: Callable[[], datetime],
         rng: random.Random,
         sweeper: Sweeper | None = None,
+        sweep_after_s: float = SWEEP_AFTER_S,
         poll_s: float = POLL_S,
     ) -> None:
         self._works = works
         self._sweeper = sweeper
+        self._sweep_after_s = sweep_after_s
         self._unpacker = unpacker
         self._bell = bell
         self._wakeups = wakeups
@@ -141,7 +145,7 @@ class Worker:
     def _sweep(self, sweeper: Sweeper, work: AccountWork) -> None:
         """Ask the CRM what changed: at the start, whenever the account is taken, and in turns."""
         runner = self._runners[work.name]
-        wait_s = 0.0
+        wait_s = self._sweep_after_s
         while not self._stopping.wait(wait_s):
             wait_s = self._poll_s
             if not runner.is_leased or runner.is_paused():

@@ -16,8 +16,8 @@ BATCH_SIZE = 100
 
 #: Records in one page of a search (section 4).
 SEARCH_PAGE = 200
-#: Searches a second, of all integrations together (section 4); one is left to others.
-SEARCHES_PER_S = 4
+#: Searches in any second, of all integrations together (section 4).
+SEARCHES_PER_S = 5
 
 SIGNATURE_HEADER = "x-hubspot-signature-v3"
 TIMESTAMP_HEADER = "x-hubspot-request-timestamp"

@@ -110,6 +110,7 @@ def new_worker(store, accounts, new_work, new_unpacker, health, clock):
             clock=clock,
             rng=rng,
             sweeper=sweeper,
+            sweep_after_s=0.0,
             poll_s=0.02,
         )
         worker.start()
