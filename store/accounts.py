@@ -111,15 +111,42 @@ class Accounts:
             ).first()
         return None if taken is None else Lease(account_id, owner, taken.fence)
 
-    def renew(self, lease: Lease) -> bool:
-        """Make the lease last longer; False when it was lost."""
+    def renew(self, owner: str) -> set[Lease]:
+        """Make all leases of `owner` last longer, in one statement; return them."""
+        with self._engine.begin() as connection:
+            rows = connection.execute(
+                update(_table)
+                .where(_table.c.lease_owner == owner)
+                .values(beats=_table.c.beats + 1)
+                .returning(_table.c.account_id, _table.c.fence)
+            ).all()
+        return {Lease(row.account_id, owner, row.fence) for row in rows}
+
+    def begin_sweep(self, account_id: str, before: datetime, now: datetime) -> bool:
+        """Take the account's turn of being swept if the last one began earlier than `before`."""
+        with reading(self._engine).connect() as connection:
+            last = connection.execute(
+                select(_table.c.swept_at).where(_table.c.account_id == account_id)
+            ).scalar_one_or_none()
+        if last is not None and last >= before:
+            return False
         with self._engine.begin() as connection:
             found = connection.execute(
                 update(_table)
-                .where(_table.c.account_id == lease.account_id, _table.c.fence == lease.fence)
-                .values(beats=_table.c.beats + 1)
+                .where(
+                    _table.c.account_id == account_id,
+                    or_(_table.c.swept_at.is_(None), _table.c.swept_at < before),
+                )
+                .values(swept_at=now)
             )
         return found.rowcount == 1
+
+    def set_swept(self, account_id: str, at: datetime) -> None:
+        """Note when the account was last swept."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(_table).where(_table.c.account_id == account_id).values(swept_at=at)
+            )
 
     def release(self, lease: Lease) -> None:
         """Give the account back, so that the next worker need not wait."""

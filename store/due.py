@@ -22,8 +22,10 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
+    exists,
     func,
     literal,
+    or_,
     select,
     union_all,
     update,
@@ -152,6 +154,28 @@ class Due:
             for row in rows
             if row.object_type == object_type
         ]
+
+    def accounts(self, now: datetime) -> list[str]:
+        """Return the accounts that have something due, those with a live inquiry first."""
+        named = schema.account.c.account_id
+        waits = {
+            lane: exists(
+                select(_table.c.record_id).where(
+                    _table.c.account_id == named,
+                    _table.c.lane == literal(int(lane)),
+                    _table.c.due_at <= bindparam("now"),
+                )
+            )
+            for lane in Lane
+        }
+        with reading(self._engine).connect() as connection:
+            found = connection.execute(
+                select(named)
+                .where(or_(*waits.values()))
+                .order_by(waits[Lane.LIVE].desc(), waits[Lane.LATER].desc(), named),
+                {"now": now},
+            )
+            return list(found.scalars())
 
     def next_at(self, account_id: str, last: Lane = Lane.BACKFILL) -> datetime | None:
         """Return when the account's next record falls due, up to the lane `last`, or None."""

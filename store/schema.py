@@ -155,6 +155,7 @@ account = Table(
     Column("paused_until", Instant),
     Column("pause_code", _CODE),
     Column("failures", Integer, nullable=False, server_default="0"),
+    Column("swept_at", Instant),  # when its last sweep began
     Column("sealed_tokens", LargeBinary),
 )
 

@@ -1,5 +1,8 @@
 """Works one account while it holds the lease: claims batches, and rests when the CRM does.
 
+The lease is taken when the account has something due and given back when nothing was due for a
+while: accounts spread over the workers that have time, and a quiet one costs nobody anything.
+
 As long as batches are full, several are in the CRM's hands at once: a call takes as long as it
 takes, and one at a time would leave most of the rate budget unused. Otherwise one at a time, so
 that what arrives meanwhile shares the next call.
@@ -32,17 +35,18 @@ AT_ONCE = 4
 #: While a person must act: token, scope, missing field.
 ACCESS_PAUSE_S = 300.0
 FIRST_PAUSE_S = 2.0
+#: An account with nothing due is kept so long: inquiries come in groups.
+LINGER_S = 10.0
 #: One probe a minute while the CRM is away. Source: S28.
 LONGEST_PAUSE_S = 60.0
 
 
 class AccountRunner:
-    """Runs until `stopping` is set. Batches run in threads of their own."""
+    """Works an account again and again, each time it is given a lease."""
 
     def __init__(
         self,
         *,
-        owner: str,
         work: AccountWork,
         pipeline: Pipeline,
         due: Due,
@@ -54,7 +58,6 @@ class AccountRunner:
         poll_s: float,
     ) -> None:
         self.bell = CountingBell()
-        self._owner = owner
         self._work = work
         self._pipeline = pipeline
         self._due = due
@@ -67,61 +70,80 @@ class AccountRunner:
         self._lease: Lease | None = None
         self._pause: Pause | None = None
         self._began = 0.0  #: When the last batch began, monotonic.
+        self._busy_at = 0.0  #: When something was last due, monotonic.
         self._flying: dict[Future[None], frozenset[tuple[str, str]]] = {}
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix=f"batch-{work.name}")
+        self._threads: ThreadPoolExecutor | None = None
+        self._thread: threading.Thread | None = None
 
-    def run(self) -> None:
-        """Work until told to stop."""
+    def start(self, lease: Lease) -> None:
+        """Work the account in a thread of its own, until nothing is due or the lease is lost."""
+        self._lease = lease
+        self._pause = self._accounts.paused(self._work.name)
+        self._busy_at = time.monotonic()
+        log.info("lease.taken", extra={"account": self._work.name, "fence": lease.fence})
+        self._thread = threading.Thread(
+            target=self._run_account, name=f"account-{self._work.name}", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its thread lives."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def lease(self) -> Lease | None:
+        """The lease it works under, as far as it knows."""
+        return self._lease
+
+    def lose(self, lease: Lease) -> None:
+        """Hear that `lease` is not ours any more."""
+        if self._lease is lease:
+            self._lease = None
+            self.bell.ring()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait until its thread ends."""
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+    def _run_account(self) -> None:
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix=f"batch-{self._work.name}")
+        try:
+            self._loop()
+        finally:
+            self._threads.shutdown()
+            self._flying.clear()
+            self._release()
+
+    def _loop(self) -> None:
         backlog = False
-        while not self._stopping.is_set():
+        while self._lease is not None and not self._stopping.is_set():
             try:
                 self._land()
-                if self._has_room(backlog=backlog) and self._is_held() and not self.is_paused():
+                if self._has_room(backlog=backlog) and not self.is_paused():
                     self._gather(backlog=backlog)
                     backlog = self._launch()
                     if backlog:
                         continue
-                self.bell.wait(self._idle_s())
+                wait_s = self._idle_s()
+                if time.monotonic() - self._busy_at > LINGER_S:
+                    return
+                self.bell.wait(wait_s)
             except LeaseLostError:
                 log.warning("lease.lost", extra={"account": self._work.name})
                 self._lease = None
             except Exception:
                 log.exception("account.failed", extra={"account": self._work.name})
                 self._stopping.wait(1.0)
-        self._threads.shutdown()
-        self._release()
-
-    @property
-    def is_leased(self) -> bool:
-        """Whether this worker holds the account, as far as it knows."""
-        return self._lease is not None
-
-    def renew(self) -> None:
-        """Make the lease last longer; forget it when it was lost."""
-        lease = self._lease
-        try:
-            if lease is not None and not self._accounts.renew(lease):
-                self._lease = None
-        except Exception:
-            log.exception("lease.not_renewed", extra={"account": self._work.name})
 
     def _release(self) -> None:
-        if self._lease is not None:
+        lease, self._lease = self._lease, None
+        if lease is not None:
             try:
-                self._accounts.release(self._lease)
+                self._accounts.release(lease)
             except Exception:
                 log.exception("lease.not_released", extra={"account": self._work.name})
-
-    def _is_held(self) -> bool:
-        if self._lease is None:
-            self._lease = self._accounts.take(self._work.name, self._owner)
-            if self._lease is not None:
-                self._pause = self._accounts.paused(self._work.name)
-                log.info(
-                    "lease.taken",
-                    extra={"account": self._work.name, "fence": self._lease.fence},
-                )
-        return self._lease is not None
 
     def is_paused(self) -> bool:
         """Whether the account rests, because of the CRM or of its set-up."""
@@ -129,15 +151,16 @@ class AccountRunner:
 
     def _idle_s(self) -> float:
         """Return how long there is surely nothing to do, but for the bell."""
-        wait = self._poll_s
-        if self.is_paused() or self._lease is None:
-            return wait
-        if self._flying:
-            return wait  # who lands rings the bell
+        if self._flying or self.is_paused():
+            self._busy_at = time.monotonic()
+            return self._poll_s  # who lands rings the bell
         next_at = self._due.next_at(self._work.name, self._last_lane())
-        if next_at is not None:
-            wait = min(wait, max(0.0, (next_at - self._clock()).total_seconds()))
-        return wait
+        if next_at is None:
+            return self._poll_s
+        wait_s = max(0.0, (next_at - self._clock()).total_seconds())
+        if wait_s == 0.0:
+            self._busy_at = time.monotonic()
+        return min(self._poll_s, wait_s)
 
     def _gather(self, *, backlog: bool) -> None:
         """Let a batch fill while records keep coming, and space batches by the call budget."""
@@ -153,8 +176,8 @@ class AccountRunner:
 
     def _launch(self) -> bool:
         """Begin a batch. Return whether more is surely waiting."""
-        lease = self._lease
-        if lease is None:
+        lease, threads = self._lease, self._threads
+        if lease is None or threads is None:
             return False
         limit = 1 if self._pause is not None else self._work.client.batch_size
         self.bell.wait(0)
@@ -165,7 +188,7 @@ class AccountRunner:
         if not claims or (self._flying and len(claims) < limit):
             return False  # a batch that is not full waits for company, while others fly
         self._began = time.monotonic()
-        flight = self._threads.submit(self._run, lease, object_type, claims)
+        flight = threads.submit(self._run, lease, object_type, claims)
         self._flying[flight] = frozenset((object_type, claim.record_id) for claim in claims)
         flight.add_done_callback(lambda _: self.bell.ring())
         return len(claims) == limit

@@ -1,8 +1,9 @@
 """The worker: unpacks deliveries, and works every account it can lease.
 
-One thread unpacks; one thread an account claims batches (`webhooks/runner.py`) and one sweeps it;
-one thread renews the leases. Threads wait on a bell and on the clock. Other processes ring the
-bell too where the database can (`store/wakeups.py`); polling is the safety net.
+One thread unpacks. One looks which accounts have something due, and takes those that are free;
+each has a thread while it is worked (`webhooks/runner.py`). One renews all leases, one sweeps.
+Threads wait on a bell and on the clock. Other processes ring the bell too where the database can
+(`store/wakeups.py`); polling is the safety net.
 """
 
 import logging
@@ -10,7 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from integrations.errors import CrmError
@@ -29,11 +30,16 @@ log = logging.getLogger(__name__)
 #: How often an idle thread looks, whatever the bell says.
 POLL_S = 0.25
 HEARTBEAT_S = 4.0
+#: Accounts worked at the same time by one process, at most: the others wait for those, or for
+#: another process.
+MOST_ACCOUNTS = 64
 #: How often each account is swept (S30), and how soon again after a failure.
 SWEEP_EVERY_S = 900.0
 #: What the CRM tried again while we were away comes first, and need not be looked for.
 SWEEP_AFTER_S = 5.0
 SWEEP_AGAIN_S = 60.0
+#: How often the accounts that are to be swept are looked for.
+SWEEP_LOOK_S = 5.0
 
 
 class Worker:
@@ -57,11 +63,14 @@ class Worker:
         sweep_after_s: float = SWEEP_AFTER_S,
         poll_s: float = POLL_S,
     ) -> None:
+        self._owner = owner
         self._works = works
+        self._due = due
         self._sweeper = sweeper
         self._sweep_after_s = sweep_after_s
         self._unpacker = unpacker
         self._bell = bell
+        self._due_bell = CountingBell()
         self._wakeups = wakeups
         self._poll_s = poll_s
         self._stopping = threading.Event()
@@ -69,7 +78,6 @@ class Worker:
         self._clock = clock
         self._runners = {
             work.name: AccountRunner(
-                owner=owner,
                 work=work,
                 pipeline=pipeline,
                 due=due,
@@ -86,13 +94,9 @@ class Worker:
 
     def start(self) -> None:
         """Start the threads."""
-        targets = [("unpack", self._unpack), ("heartbeat", self._heartbeat)]
-        targets += [(f"account-{name}", runner.run) for name, runner in self._runners.items()]
+        targets = [("unpack", self._unpack), ("due", self._watch), ("heartbeat", self._heartbeat)]
         if self._sweeper is not None:
-            targets += [
-                (f"sweep-{work.name}", partial(self._sweep, self._sweeper, work))
-                for work in self._works
-            ]
+            targets.append(("sweep", partial(self._sweep, self._sweeper)))
         for name, target in targets:
             thread = threading.Thread(target=target, name=name, daemon=True)
             thread.start()
@@ -103,23 +107,54 @@ class Worker:
         """Hear that a delivery waits, or that an account's records are due."""
         if name in {INBOX, ALL}:
             self._bell.ring()
-        if name == ALL:
-            for runner in self._runners.values():
-                runner.bell.ring()
-        elif name in self._runners:
-            self._runners[name].bell.ring()
+        if name != INBOX:
+            self._ring(name)
+
+    def _ring(self, account: str, count: int = 1) -> None:
+        """Wake whoever works the account, or who looks for accounts to work."""
+        runner = self._runners.get(account)
+        if runner is not None and runner.is_running:
+            runner.bell.ring(count)
+        else:
+            self._due_bell.ring()
 
     def stop(self, timeout_s: float = 35.0) -> None:
         """End after the batches at hand; give the leases back."""
         self._stopping.set()
         self._bell.ring()
+        self._due_bell.ring()
         for runner in self._runners.values():
             runner.bell.ring()
         ends = time.monotonic() + timeout_s
         for thread in self._threads:
             thread.join(max(0.0, ends - time.monotonic()))
+        for runner in self._runners.values():
+            runner.join(max(0.0, ends - time.monotonic()))
         for work in self._works:
             work.client.close()
+
+    def _watch(self) -> None:
+        """Take accounts that have something due and are free."""
+        while not self._stopping.is_set():
+            self._due_bell.wait(self._poll_s)
+            try:
+                self._take_due()
+            except Exception:
+                log.exception("due.failed")
+                self._stopping.wait(1.0)
+
+    def _take_due(self) -> None:
+        active = sum(runner.is_running for runner in self._runners.values())
+        for name in self._due.accounts(self._clock()):
+            runner = self._runners.get(name)
+            if runner is None or runner.is_running:
+                continue
+            if active >= MOST_ACCOUNTS or self._stopping.is_set():
+                return
+            lease = self._accounts.take(name, self._owner)
+            if lease is not None:
+                runner.start(lease)
+                active += 1
 
     def _unpack(self) -> None:
         is_started = False
@@ -134,35 +169,53 @@ class Worker:
                 self._stopping.wait(1.0)
                 continue
             for account, count in records.items():
-                runner = self._runners.get(account)
-                if runner is not None and runner.is_leased:
-                    runner.bell.ring(count)
-                else:
-                    self._wakeups.ring(account)  # another worker holds it
+                self._ring(account, count)
+                if not self._is_ours(account):
+                    self._wakeups.ring(account)  # another worker may hold it
             if not taken:
                 self._bell.wait(self._poll_s)
 
-    def _sweep(self, sweeper: Sweeper, work: AccountWork) -> None:
-        """Ask the CRM what changed: at the start, whenever the account is taken, and in turns."""
-        runner = self._runners[work.name]
-        wait_s = self._sweep_after_s
-        while not self._stopping.wait(wait_s):
-            wait_s = self._poll_s
-            if not runner.is_leased or runner.is_paused():
-                continue
-            try:
-                found = sweeper.sweep(work, go_on=lambda: not self._stopping.is_set())
-                wait_s = SWEEP_EVERY_S
-            except CrmError as error:
+    def _is_ours(self, account: str) -> bool:
+        runner = self._runners.get(account)
+        return runner is not None and runner.is_running
+
+    def _sweep(self, sweeper: Sweeper) -> None:
+        """Ask the CRMs what changed: after the start, and each in turns (S30)."""
+        since = self._clock() + timedelta(seconds=self._sweep_after_s)
+        self._stopping.wait(self._sweep_after_s)
+        while not self._stopping.is_set():
+            # Of the workers that share an account one sweeps it, whoever is first.
+            before = max(since, self._clock() - timedelta(seconds=SWEEP_EVERY_S))
+            for work in self._works:
+                if self._stopping.is_set():
+                    return
+                if self._accounts.begin_sweep(work.name, before, self._clock()):
+                    self._sweep_one(sweeper, work)
+            self._stopping.wait(max(self._poll_s, SWEEP_LOOK_S))
+
+    def _sweep_one(self, sweeper: Sweeper, work: AccountWork) -> None:
+        try:
+            found = sweeper.sweep(work, go_on=lambda: not self._stopping.is_set())
+        except Exception as error:
+            # Tried again after a minute, by whoever is first.
+            again = self._clock() - timedelta(seconds=SWEEP_EVERY_S - SWEEP_AGAIN_S)
+            self._accounts.set_swept(work.name, again)
+            if isinstance(error, CrmError):
                 log.warning("sweep.failed", extra={"account": work.name, "code": error.code})
-                found, wait_s = 0, SWEEP_AGAIN_S
-            except Exception:
+            else:
                 log.exception("sweep.failed", extra={"account": work.name})
-                found, wait_s = 0, SWEEP_AGAIN_S
-            if found:
-                runner.bell.ring(found)
+            return
+        if found:
+            self._ring(work.name, found)
 
     def _heartbeat(self) -> None:
         while not self._stopping.wait(HEARTBEAT_S):
+            try:
+                held = self._accounts.renew(self._owner)
+            except Exception:
+                log.exception("lease.not_renewed")
+                continue
             for runner in self._runners.values():
-                runner.renew()
+                lease = runner.lease
+                if lease is not None and lease not in held:
+                    runner.lose(lease)

@@ -231,7 +231,6 @@ def practice_text(crm_url):
 def test_i001_to_i007_hold_on_many_processes_that_are_killed_stopped_and_cut_off(
     rig, tmp_path, dumped, capsys
 ):
-    rig.wait(lambda: rig.holder() is not None)
     rig.arrive(20)
     rig.run(2.0)
     rig.wait(lambda: rig.holder() is not None)

@@ -94,7 +94,7 @@ def test_s026_a_renewed_lease_is_not_taken_over(accounts, ticks):
     for _ in range(5):
         assert accounts.take("portal", "two") is None
         ticks.now += LEASE_S - 1
-        assert accounts.renew(lease)
+        assert lease in accounts.renew(lease.owner)
 
     assert accounts.take("portal", "two") is None
 
@@ -103,7 +103,7 @@ def test_s026_a_lost_lease_can_neither_be_renewed_nor_released(accounts, take_ov
     late = accounts.take("portal", "one")
     take_over("two")
 
-    assert not accounts.renew(late)
+    assert late not in accounts.renew(late.owner)
     accounts.release(late)
     assert accounts.take("portal", "three") is None
 
@@ -225,3 +225,21 @@ def test_accounts_made_again_keep_what_they_had(accounts):
 
     assert accounts.take("portal", "two") is None
     assert accounts.take("org", "two")
+
+
+def test_s026_all_leases_of_a_worker_are_renewed_at_once_and_no_others(accounts, ticks):
+    accounts.ensure([("org", "salesforce", "00D8d000000HLs1")])
+    mine = {accounts.take("portal", "one"), accounts.take("org", "one")}
+    assert accounts.renew("one") == mine
+    assert accounts.renew("two") == set()
+
+
+def test_s030_of_several_workers_one_sweeps_an_account_in_its_turn(accounts, clock):
+    before = clock() - timedelta(minutes=15)
+    assert accounts.begin_sweep("portal", before, clock())
+    assert not accounts.begin_sweep("portal", before, clock())
+    assert not accounts.begin_sweep("nobody", before, clock())
+    clock.advance(minutes=16)
+    assert accounts.begin_sweep("portal", clock() - timedelta(minutes=15), clock())
+    accounts.set_swept("portal", clock() - timedelta(hours=1))
+    assert accounts.begin_sweep("portal", clock() - timedelta(minutes=15), clock())

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from store.due import DueMark, Retry, finish
+from store.due import DueMark, Lane, Retry, finish
 
 
 @pytest.fixture
@@ -140,3 +140,29 @@ def test_what_is_not_due_yet_is_not_claimed(due, ends, clock):
     clock.advance(seconds=10)
     _, [again] = due.claim("portal", 9, clock())
     assert (again.cause, again.since_at) == ("decay", None)
+
+
+def test_accounts_with_something_due_are_named_those_with_live_inquiries_first(
+    due, store, practice, clock
+):
+    store.accounts.ensure((a.name, a.crm, a.external_id) for a in practice.accounts)
+
+    def ring(account, lane, at):
+        mark = DueMark(
+            account_id=account,
+            object_type="contact",
+            record_id="1",
+            cause="changed",
+            since_at=None,
+            lane=lane,
+        )
+        due.mark([mark], at)
+
+    assert due.accounts(clock()) == []
+    ring("org", Lane.BACKFILL, clock())
+    ring("portal", Lane.LATER, clock() + timedelta(minutes=1))
+    assert due.accounts(clock()) == ["org"]
+    clock.advance(minutes=1)
+    assert due.accounts(clock()) == ["portal", "org"]
+    ring("org", Lane.LIVE, clock())
+    assert due.accounts(clock()) == ["org", "portal"]

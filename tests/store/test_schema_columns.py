@@ -28,6 +28,7 @@ CLEAR_COLUMNS = {
         "paused_until": TIME,
         "pause_code": CODE,
         "failures": COUNT,
+        "swept_at": TIME,
     },
     "due": {
         "account_id": NAME,

@@ -18,6 +18,7 @@ def upgrade() -> None:
     op.create_index("due_next", "due", ["account_id", "lane", "due_at"])
     with op.batch_alter_table("account") as table:
         table.drop_column("swept_until")
+        table.add_column(sa.Column("swept_at", sa.BigInteger()))
     op.create_table(
         "listing",
         sa.Column("account_id", sa.String(40), primary_key=True),
