@@ -238,6 +238,7 @@ def _add_groups() -> None:
 
     main.add_command(groups.dead_letters)
     main.add_command(groups.audit)
+    main.add_command(groups.keys)
 
 
 _add_groups()

@@ -24,6 +24,9 @@ from store import schema
 from store.engine import reading, take_turns
 from store.vault import Vault
 
+#: The trail of acts that concern no single account, as those on master keys. No account is called so.
+SYSTEM = "(system)"
+
 _table = schema.audit
 _FIRST = b"\x00" * 32
 #: Rows read at once.

@@ -124,6 +124,15 @@ def take_turns(connection: Connection, name: str) -> None:
         _room(connection.dialect.name).take_turns(connection, name)
 
 
+def hold_off_writers(connection: Connection, table: Table) -> None:
+    """Wait until nobody writes to `table`, and let nobody until the transaction ends.
+
+    On SQLite there is nothing to do: a transaction that writes has the database to itself.
+    """
+    if locks_rows(connection):
+        _room(connection.dialect.name).hold_off_writers(connection, table)
+
+
 def new_appender(engine: Engine, table: Table, columns: Sequence[str]) -> Appender:
     """Return what appends rows to `table` durably; see `dialect.Appender`."""
     room = _room(engine.dialect.name)

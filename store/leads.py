@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Executable, Table, delete, select, update
+from sqlalchemy import Column, Engine, Executable, Table, case, delete, select, update
 
 from store import accounts, dead_letters, due, schema
 from store.accounts import Lease
 from store.due import WRITTEN_LATE, Claim, Due, DueMark, Retry
 from store.engine import insert_into, reading
-from store.vault import MAX_USES, Cell, DataKey, Vault, VaultError
+from store.retired_keys import commitment_of, require_kept
+from store.vault import MAX_USES, Cell, DataKey, Vault, VaultError, wrapped_under
 
 _table = schema.lead
 _history = schema.score_history
@@ -72,7 +73,7 @@ class Leads:
         self._engine = engine
         self._vault = vault
         self._due = Due(engine)
-        self._save = _upsert(engine, _table)
+        self._save = _upsert(engine, _table, kept_key=_table.c.wrapped_key)
         # A clock that stands, or was set back, may name an instant twice: the later score is kept,
         # and the batch is not refused for it.
         self._remember = _upsert(engine, _history)
@@ -194,6 +195,7 @@ class Leads:
 
         Raises:
             LeaseLostError: another worker has the account; nothing is stored.
+            RetiredKeyError: a master key of this process is retired; nothing is stored.
         """
         leads, history = [], []
         for item in batch.scored:
@@ -214,6 +216,7 @@ class Leads:
             accounts.require(connection, lease)
             if leads:
                 connection.execute(self._save, leads)
+                require_kept(connection, {wrapped_under(row["wrapped_key"]) for row in leads})
             if history:
                 connection.execute(self._remember, history)
             for claim in batch.gone:
@@ -325,13 +328,25 @@ class Leads:
         return key.open(row[1], Cell(account_id, "lead", column, row_name))
 
 
-def _upsert(engine: Engine, table: Table) -> Executable:
+def _upsert(engine: Engine, table: Table, *, kept_key: Column[bytes] | None = None) -> Executable:
+    """Return an insert that replaces what is there.
+
+    Args:
+        engine: Whose dialect.
+        table: Where to.
+        kept_key: A column of wrapped keys. The key that is there stays as it is wrapped when the
+            new one is the same: it may have been wrapped anew meanwhile (S50).
+    """
     new = insert_into(engine, table)
+    values: dict[str, Any] = {
+        column.name: new.excluded[column.name]
+        for column in table.columns
+        if not column.primary_key
+    }
+    if kept_key is not None:
+        given = new.excluded[kept_key.name]
+        is_same = commitment_of(kept_key) == commitment_of(given)
+        values[kept_key.name] = case((is_same, kept_key), else_=given)
     return new.on_conflict_do_update(
-        index_elements=[column.name for column in table.primary_key.columns],
-        set_={
-            column.name: new.excluded[column.name]
-            for column in table.columns
-            if not column.primary_key
-        },
+        index_elements=[column.name for column in table.primary_key.columns], set_=values
     )

@@ -244,6 +244,11 @@ def take_turns(connection: Connection, name: str) -> None:
     )
 
 
+def hold_off_writers(connection: Connection, table: Table) -> None:
+    """Wait for all who write to `table`, and make later ones wait; readers go on."""
+    connection.exec_driver_sql(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE")
+
+
 def lock_for_migration(connection: Connection) -> None:
     """Let one process migrate at a time, for as long as that takes."""
     connection.exec_driver_sql(

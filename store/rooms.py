@@ -13,6 +13,7 @@ from store.keys import MasterKeys
 from store.leads import Leads
 from store.listings import Listings
 from store.retention import Retention
+from store.rotation import Rotation
 from store.vault import Vault
 from store.wakeups import Wakeups, open_wakeups
 
@@ -22,6 +23,7 @@ class Store:
     """The rooms of the database, open."""
 
     databases: Databases
+    vault: Vault
     inbox: Inbox
     due: Due
     leads: Leads
@@ -30,6 +32,7 @@ class Store:
     dead_letters: DeadLetters
     audit: Audit
     retention: Retention
+    rotation: Rotation
     wakeups: Wakeups
 
     def close(self) -> None:
@@ -55,6 +58,7 @@ def open_store(database_url: str, keys: MasterKeys, heads: Path) -> Store:
     audit = Audit(databases.ledger, vault, heads)
     return Store(
         databases=databases,
+        vault=vault,
         inbox=Inbox(databases.inbox, vault),
         due=Due(databases.ledger),
         leads=Leads(databases.ledger, vault),
@@ -63,5 +67,8 @@ def open_store(database_url: str, keys: MasterKeys, heads: Path) -> Store:
         dead_letters=DeadLetters(databases.ledger, audit),
         audit=audit,
         retention=Retention(inbox=databases.inbox, ledger=databases.ledger, audit=audit),
+        rotation=Rotation(
+            inbox=databases.inbox, ledger=databases.ledger, vault=vault, audit=audit
+        ),
         wakeups=open_wakeups(databases.ledger),
     )
