@@ -45,7 +45,9 @@ def acting() -> Iterator[Acting]:
         click.echo(str(error), err=True)
         sys.exit(USAGE)
     try:
-        store = open_store(settings.database_url, keys, settings.audit_heads_file)
+        store = open_store(
+            settings.database_url, keys, settings.audit_heads_file, settings.tombstones
+        )
     except StoreError as error:
         click.echo(str(error), err=True)
         sys.exit(UNREACHABLE)

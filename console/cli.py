@@ -200,6 +200,18 @@ def rescore(*, account: str) -> None:
     sys.exit(run_rescore(account=account))
 
 
+@main.command()
+@click.argument("account")
+@click.argument("object_type", metavar="TYPE")
+@click.argument("record_id", metavar="RECORD")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def erase(account: str, object_type: str, record_id: str, *, yes: bool) -> None:
+    """Forget all that is known of a record, for good; it will not be scored again."""
+    from console.erase import run_erase
+
+    sys.exit(run_erase(account=account, object_type=object_type, record_id=record_id, yes=yes))
+
+
 @main.command("evaluate-text")
 @click.argument(
     "files",

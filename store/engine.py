@@ -165,6 +165,15 @@ def check_integrity(databases: Databases) -> list[str]:
     return found
 
 
+def forget_deleted(engine: Engine, tables: Sequence[Table]) -> bool:
+    """Clear what was deleted from where it may linger; False when that must be done later.
+
+    On SQLite the write-ahead log (deleted rows are overwritten at once), on PostgreSQL dead rows.
+    """
+    done: bool = _room(engine.dialect.name).forget_deleted(engine, tables)
+    return done
+
+
 def describe(databases: Databases) -> tuple[str, bool, str]:
     """Return the database's name, whether it is a safe version, and its version or the fault."""
     if databases.ledger.dialect.name == "sqlite":

@@ -11,6 +11,7 @@ import psycopg
 from psycopg.abc import RV, PQGen
 from sqlalchemy import Engine, PoolProxiedConnection, Table, create_engine, event
 from sqlalchemy.engine import URL, Connection, Dialect
+from sqlalchemy.exc import DBAPIError
 
 from store.dialect import StoreError
 
@@ -263,6 +264,20 @@ def check_writable(connection: Connection, table: Table) -> None:
     """Do all that a write to `table` would, but write: lock, and take a transaction number."""
     connection.exec_driver_sql(f"LOCK TABLE {table.name} IN ROW EXCLUSIVE MODE")
     connection.exec_driver_sql("SELECT pg_current_xact_id()")
+
+
+def forget_deleted(engine: Engine, tables: Sequence[Table]) -> bool:
+    """Vacuum `tables`: dead rows go at once, not when the server comes to it.
+
+    Those that an open transaction may still see stay for the server's next vacuum.
+    """
+    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        try:
+            for table in tables:
+                connection.exec_driver_sql(f"VACUUM {table.name}")
+        except DBAPIError:
+            return False
+    return True
 
 
 def check_integrity(connection: Connection) -> list[str]:

@@ -165,6 +165,19 @@ def check_writable(connection: Connection, table: Table) -> None:
     connection.exec_driver_sql("PRAGMA user_version")
 
 
+def forget_deleted(engine: Engine, tables: Sequence[Table]) -> bool:
+    """Bring the log into the database and cut it to nothing; False while a reader needs it."""
+    del tables  # the log is that of the whole file
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        is_busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        cursor.close()
+    finally:
+        connection.close()
+    return not is_busy
+
+
 def check_integrity(connection: Connection) -> list[str]:
     """Return what SQLite's own check finds wrong (I8)."""
     rows = connection.exec_driver_sql("PRAGMA integrity_check").fetchall()
