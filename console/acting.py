@@ -52,12 +52,13 @@ def acting() -> Iterator[Acting]:
         click.echo(str(error), err=True)
         sys.exit(UNREACHABLE)
     try:
-        yield Acting(store=store, settings=settings, keys=keys, actor=_login_name(), now=utc_now())
+        yield Acting(store=store, settings=settings, keys=keys, actor=login_name(), now=utc_now())
     finally:
         store.close()
 
 
-def _login_name() -> str:
+def login_name() -> str:
+    """Return who runs this process, as the system names them."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name[:80]
     except KeyError:

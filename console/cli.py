@@ -212,6 +212,27 @@ def erase(account: str, object_type: str, record_id: str, *, yes: bool) -> None:
     sys.exit(run_erase(account=account, object_type=object_type, record_id=record_id, yes=yes))
 
 
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def backup(folder: Path) -> None:
+    """Copy the databases, while they are used, into a new FOLDER with a manifest."""
+    from console.backup import run_backup
+
+    sys.exit(run_backup(folder=folder))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--into", default="", metavar="URL", help="Where to; else DATABASE_URL.")
+@click.option("--force", is_flag=True, help="Move a database that is not empty away.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was checked as JSON.")
+def restore(folder: Path, *, into: str, force: bool, as_json: bool) -> None:
+    """Check a copy made by `backup`, erase what was erased since, and put it in place."""
+    from console.backup import run_restore
+
+    sys.exit(run_restore(folder=folder, into=into, force=force, as_json=as_json))
+
+
 @main.command("evaluate-text")
 @click.argument(
     "files",

@@ -13,7 +13,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Table, bindparam, func, select, tuple_, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Row,
+    Select,
+    Table,
+    bindparam,
+    func,
+    select,
+    tuple_,
+    update,
+)
 
 from store import schema
 from store.audit import SYSTEM, Act, Audit
@@ -23,6 +34,8 @@ from store.vault import Cell, Vault, VaultError
 
 #: Keys wrapped anew in one transaction.
 KEYS_A_COMMIT = 500
+#: Keys read at once where nothing is changed.
+_READ_AT_ONCE = 5_000
 #: Passes over the tables; in a second one is what a running process wrapped meanwhile.
 _MOST_PASSES = 5
 
@@ -147,18 +160,14 @@ class Rotation:
         limit: int,
     ) -> Sequence[Any]:
         """Return the next keys that are wrapped under another master key, by their key."""
-        keys = list(part.table.primary_key.columns)
-        wrapped = part.table.c.wrapped_key
+        primary = self._vault.primary.to_bytes(4, "big")
         query = (
-            select(*keys, wrapped)
-            .where(number_of(wrapped) != self._vault.primary.to_bytes(4, "big"))
-            .order_by(*keys)
+            _after(part, after)
+            .where(number_of(part.table.c.wrapped_key) != primary)
             .limit(limit)
             # Never waits for a row that a worker holds: the next pass finds it.
             .with_for_update(skip_locked=True)
         )
-        if after is not None:
-            query = query.where(tuple_(*keys) > tuple_(*after))
         return connection.execute(query).all()
 
     def _wrap_anew(self, connection: Connection, part: _Wrapped, rows: Sequence[Any]) -> int:
@@ -181,6 +190,27 @@ class Rotation:
                 changed,
             )
         return len(changed)
+
+    def check(self) -> tuple[int, int]:
+        """Open every wrapped key; return how many opened and how many did not."""
+        counts = [0, 0]
+        for engine, part in self._parts:
+            after: tuple[object, ...] | None = None
+            while True:
+                with reading(engine).connect() as connection:
+                    rows = connection.execute(_after(part, after).limit(_READ_AT_ONCE)).all()
+                for row in rows:
+                    cell = Cell(row.account_id, part.table.name, "wrapped_key", part.row_name(row))
+                    try:
+                        self._vault.unwrap(row.wrapped_key, cell)
+                    except VaultError:
+                        counts[1] += 1
+                    else:
+                        counts[0] += 1
+                if len(rows) < _READ_AT_ONCE:
+                    break
+                after = tuple(rows[-1][:-1])
+        return counts[0], counts[1]
 
     def retire(self, number: int, actor: str, now: datetime) -> None:
         """See to it that nothing is wrapped under master key `number` now or ever again.
@@ -223,6 +253,13 @@ class Rotation:
             ),
             now,
         )
+
+
+def _after(part: _Wrapped, after: tuple[object, ...] | None) -> Select[Any]:
+    """Return the question for wrapped keys in the order of their rows, behind the row `after`."""
+    keys = list(part.table.primary_key.columns)
+    query = select(*keys, part.table.c.wrapped_key).order_by(*keys)
+    return query if after is None else query.where(tuple_(*keys) > tuple_(*after))
 
 
 def _count(connection: Connection, part: _Wrapped) -> Counter[int]:
