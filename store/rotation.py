@@ -30,7 +30,7 @@ from store import schema
 from store.audit import SYSTEM, Act, Audit
 from store.engine import hold_off_writers, insert_into, reading
 from store.retired_keys import number_of
-from store.vault import Cell, Vault, VaultError
+from store.vault import MAX_USES, Cell, Vault, VaultError
 
 #: Keys wrapped anew in one transaction.
 KEYS_A_COMMIT = 500
@@ -61,6 +61,18 @@ _DELIVERIES = _Wrapped(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataKeys:
+    """The data keys of one kind."""
+
+    name: str
+    purpose: str
+    count: int
+    most_uses: int  #: Of the one that sealed most.
+    oldest_at: datetime | None  #: None where it is not kept.
+    limit: int = MAX_USES
+
+
 class KeyNeededError(Exception):
     """A master key that cannot be retired: data keys are wrapped under it."""
 
@@ -89,6 +101,38 @@ class Rotation:
             with reading(engine).connect() as connection:
                 for number, count in _count(connection, part).items():
                     found.setdefault(number, {})[part.table.name] = count
+        return found
+
+    def data_keys(self) -> list[DataKeys]:
+        """Return what is known of the data keys, by kind."""
+        (inbox, _), (ledger, _) = self._parts
+        with reading(inbox).connect() as connection:
+            table = schema.delivery_key
+            number, uses, oldest_at = connection.execute(
+                select(func.count(), func.max(table.c.uses), func.min(table.c.created_at))
+            ).one()
+        found = [
+            DataKeys(
+                name="delivery keys",
+                purpose="seal deliveries, one at a time for each account",
+                count=number,
+                most_uses=uses or 0,
+                oldest_at=oldest_at,
+            )
+        ]
+        with reading(ledger).connect() as connection:
+            number, uses = connection.execute(
+                select(func.count(), func.max(schema.lead.c.key_uses))
+            ).one()
+        found.append(
+            DataKeys(
+                name="lead keys",
+                purpose="seal facts and reasons, one for each record",
+                count=number,
+                most_uses=uses or 0,
+                oldest_at=None,
+            )
+        )
         return found
 
     def left(self) -> int:
