@@ -7,11 +7,11 @@ import click
 
 from config.load import environment, load_settings
 from config.problems import ConfigError
-from console.acting import acting, login_name
+from console.acting import Acting, acting, login_name
 from console.cli import FINDINGS, UNREACHABLE, USAGE
 from store.backup import BackupError, make_backup
 from store.dialect import StoreError
-from store.keys import KeyFileError
+from store.keys import KeyFile, KeyFileError
 from store.restore import Place, restore
 from webhooks.wiring import master_keys, utc_now
 
@@ -28,8 +28,21 @@ def run_backup(*, folder: Path) -> int:
         size = sum(row["bytes"] for row in manifest.content["files"].values())
         keys = ", ".join(map(str, sorted(manifest.keys))) or "none"
         click.echo(f"copied {size / 1e6:.1f} MB into {folder}; it needs master key: {keys}")
+        beside = _beside(folder, at)
+        if beside:
+            click.echo(f"{', '.join(beside)}: beside this copy; keep them elsewhere", err=True)
+            return FINDINGS
         click.echo("keep the keys, the audit heads and the tombstones elsewhere")
         return 0
+
+
+def _beside(folder: Path, at: Acting) -> list[str]:
+    """Return what must not lie on the way to a copy: who takes one would take both (S52, S57)."""
+    places = [at.settings.audit_heads_file, at.settings.tombstones]
+    if isinstance(at.keys.source, KeyFile):
+        places.insert(0, at.keys.source.path)
+    copy = folder.resolve()
+    return [str(path) for path in places if copy.is_relative_to(path.resolve().parent)]
 
 
 def run_restore(*, folder: Path, into: str, force: bool, as_json: bool) -> int:

@@ -51,6 +51,10 @@ def test_s033_backup_then_restore_elsewhere_and_in_place(folder):
     store.close()
 
 
+def test_s052_a_copy_beside_the_keys_is_a_finding(folder):
+    assert "master.key" in run("backup", str(folder / "keys" / "copy"), expect=1)
+
+
 def test_s033_what_is_no_backup_is_refused(folder):
     assert "no backup of ours" in run("restore", str(folder), expect=1)
     assert "kind" not in run("restore", str(folder), "--into", "mysql://x", expect=2)
