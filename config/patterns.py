@@ -7,6 +7,7 @@ PROPERTY_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,99}$"
 API_VERSION = r"^\d{2,3}\.0$"
 SHA256 = r"^[0-9a-f]{64}$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+ENTRY = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 LOG_LEVEL = r"^(DEBUG|INFO|WARNING|ERROR)$"
 
 IN_WORDS = {
@@ -16,5 +17,6 @@ IN_WORDS = {
     API_VERSION: "must be a version as in '63.0'",
     SHA256: "must be 64 hex digits, lower case",
     VARIABLE: "must be the name of an environment variable",
+    ENTRY: "must be a name of letters, digits, '.', - and _",
     LOG_LEVEL: "must be DEBUG, INFO, WARNING or ERROR",
 }

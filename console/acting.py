@@ -12,9 +12,10 @@ import click
 
 from config.load import environment, load_settings
 from config.problems import ConfigError
+from config.settings import Settings
 from console.cli import UNREACHABLE, USAGE
 from store.dialect import StoreError
-from store.keys import KeyFileError
+from store.keys import KeyFileError, MasterKeys
 from store.rooms import Store, open_store
 from webhooks.wiring import master_keys, utc_now
 
@@ -24,6 +25,8 @@ class Acting:
     """A person at the command line, with the store open."""
 
     store: Store
+    settings: Settings
+    keys: MasterKeys
     actor: str  #: The person's log-in name.
     now: datetime
 
@@ -42,17 +45,20 @@ def acting() -> Iterator[Acting]:
         click.echo(str(error), err=True)
         sys.exit(USAGE)
     try:
-        store = open_store(settings.database_url, keys, settings.audit_heads_file)
+        store = open_store(
+            settings.database_url, keys, settings.audit_heads_file, settings.tombstones
+        )
     except StoreError as error:
         click.echo(str(error), err=True)
         sys.exit(UNREACHABLE)
     try:
-        yield Acting(store=store, actor=_login_name(), now=utc_now())
+        yield Acting(store=store, settings=settings, keys=keys, actor=login_name(), now=utc_now())
     finally:
         store.close()
 
 
-def _login_name() -> str:
+def login_name() -> str:
+    """Return who runs this process, as the system names them."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name[:80]
     except KeyError:

@@ -200,6 +200,39 @@ def rescore(*, account: str) -> None:
     sys.exit(run_rescore(account=account))
 
 
+@main.command()
+@click.argument("account")
+@click.argument("object_type", metavar="TYPE")
+@click.argument("record_id", metavar="RECORD")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def erase(account: str, object_type: str, record_id: str, *, yes: bool) -> None:
+    """Forget all that is known of a record, for good; it will not be scored again."""
+    from console.erase import run_erase
+
+    sys.exit(run_erase(account=account, object_type=object_type, record_id=record_id, yes=yes))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def backup(folder: Path) -> None:
+    """Copy the databases, while they are used, into a new FOLDER with a manifest."""
+    from console.backup import run_backup
+
+    sys.exit(run_backup(folder=folder))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--into", default="", metavar="URL", help="Where to; else DATABASE_URL.")
+@click.option("--force", is_flag=True, help="Move a database that is not empty away.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was checked as JSON.")
+def restore(folder: Path, *, into: str, force: bool, as_json: bool) -> None:
+    """Check a copy made by `backup`, erase what was erased since, and put it in place."""
+    from console.backup import run_restore
+
+    sys.exit(run_restore(folder=folder, into=into, force=force, as_json=as_json))
+
+
 @main.command("evaluate-text")
 @click.argument(
     "files",
@@ -250,6 +283,7 @@ def _add_groups() -> None:
 
     main.add_command(groups.dead_letters)
     main.add_command(groups.audit)
+    main.add_command(groups.keys)
 
 
 _add_groups()

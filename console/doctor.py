@@ -2,22 +2,25 @@
 
 import dataclasses
 import json
+from typing import Any
 
 import click
 
 from config.meaning.minilm import MeaningError
 from config.meaning.switch import load_meaning
 from config.practice import HubSpotAccount, SalesforceAccount
+from config.settings import Settings
 from console.cli import FINDINGS, UNREACHABLE, USAGE
+from console.key_inventory import inventory
 from console.loading import BadConfigurationError, Configuration, load_configuration
 from integrations.base import Finding
 from integrations.errors import AccessError, CrmError
 from integrations.registry import check_account
 from store.dialect import StoreError
 from store.engine import check_integrity, describe
-from store.keys import KeyFileError
+from store.keys import KeyFile, KeyFileError, MasterKeys
 from store.rooms import open_store
-from webhooks.wiring import master_keys
+from webhooks.wiring import master_keys, utc_now
 
 
 def run_doctor(*, as_json: bool) -> int:
@@ -41,13 +44,14 @@ def run_doctor(*, as_json: bool) -> int:
         return USAGE
     count = len(loaded.practice.accounts)
     findings = [Finding("practice.toml and secrets", ok=True, detail=f"{count} account(s)")]
-    findings += [_semantic_finding(loaded), *_store_findings(loaded)]
+    found, keys = _store_findings(loaded)
+    findings += [_semantic_finding(loaded), *found]
     is_unreachable = False
     for account in loaded.practice.accounts:
-        found, reached = _account_findings(loaded, account)
-        findings += found
+        told, reached = _account_findings(loaded, account)
+        findings += told
         is_unreachable = is_unreachable or not reached
-    _show(findings, as_json=as_json)
+    _show(findings, keys, as_json=as_json)
     if is_unreachable:
         return UNREACHABLE
     return 0 if all(finding.ok for finding in findings) else FINDINGS
@@ -65,14 +69,15 @@ def _semantic_finding(loaded: Configuration) -> Finding:
     return Finding(check, ok=True, detail="active: all-MiniLM-L6-v2")
 
 
-def _store_findings(loaded: Configuration) -> list[Finding]:
+def _store_findings(loaded: Configuration) -> tuple[list[Finding], list[dict[str, Any]]]:
+    """Return what was found of keys and database, and the inventory of keys (S55)."""
     findings: list[Finding] = []
     try:
         keys = master_keys(loaded.settings)
         findings.append(Finding("master key", ok=True, detail=f"key {keys.primary} seals"))
         store = open_store(loaded.settings.database_url, keys, loaded.settings.audit_heads_file)
     except (KeyFileError, StoreError) as error:
-        return [*findings, Finding("database and key", ok=False, detail=str(error))]
+        return [*findings, Finding("database and key", ok=False, detail=str(error))], []
     name, is_safe, detail = describe(store.databases)
     findings.append(Finding(f"{name} version", ok=is_safe, detail=detail))
     faults = check_integrity(store.databases)
@@ -80,13 +85,30 @@ def _store_findings(loaded: Configuration) -> list[Finding]:
     opens = store.leads.opens()
     advice = "" if opens else "another key sealed what is stored; put the right one back"
     findings.append(Finding("master key opens the database", ok=opens, detail=advice))
-    data_folder = loaded.settings.database_folder
-    if loaded.settings.master_key is None and data_folder is not None:
-        key_folder = loaded.settings.master_key_file.resolve().parent
-        is_apart = key_folder != data_folder
-        advice = "" if is_apart else "lies beside the database: a stolen disk or backup has both"
-        findings.append(Finding("place of the master key", ok=is_apart, detail=advice))
+    findings += _places(loaded.settings, keys)
+    listed = inventory(store, keys, loaded.practice, utc_now())
+    missing = [row["name"] for row in listed if row["state"] == "missing"]
+    if missing:
+        advice = f"{', '.join(missing)}: wraps data keys, and is not here; put it back"
+        findings.append(Finding("master keys that are needed", ok=False, detail=advice))
     store.close()
+    return findings, listed
+
+
+def _places(settings: Settings, keys: MasterKeys) -> list[Finding]:
+    """Return whether what must lie apart from the database does (S52, S57)."""
+    data_folder = settings.database_folder
+    if data_folder is None:
+        return []
+    places = {"audit heads": settings.audit_heads_file, "tombstones": settings.tombstones}
+    if isinstance(keys.source, KeyFile):
+        places = {"master key": keys.source.path, **places}
+    findings = []
+    for name, path in places.items():
+        folder = path.resolve().parent
+        is_apart = not folder.is_relative_to(data_folder)
+        advice = "" if is_apart else "lies beside the database: a stolen disk or backup has both"
+        findings.append(Finding(f"place of the {name}", ok=is_apart, detail=advice))
     return findings
 
 
@@ -106,11 +128,11 @@ def _account_findings(
     ], True
 
 
-def _show(findings: list[Finding], *, as_json: bool) -> None:
+def _show(findings: list[Finding], keys: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         rows = [dataclasses.asdict(finding) for finding in findings]
         is_ok = all(finding.ok for finding in findings)
-        click.echo(json.dumps({"ok": is_ok, "findings": rows}, indent=2))
+        click.echo(json.dumps({"ok": is_ok, "findings": rows, "keys": keys}, indent=2))
         return
     for finding in findings:
         sign = click.style("ok   ", fg="green") if finding.ok else click.style("WRONG", fg="red")

@@ -1,6 +1,7 @@
-"""The commands that come in groups: `dead-letters` and `audit`."""
+"""The commands that come in groups: `dead-letters`, `audit` and `keys`."""
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -83,3 +84,53 @@ def export(*, as_csv: bool) -> None:
     from console.audit import run_export
 
     sys.exit(run_export(as_csv=as_csv))
+
+
+@click.group()
+def keys() -> None:
+    """Master keys: list them, turn them, retire them."""
+
+
+_TO = click.option(
+    "--to",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the new keys to this file, for a person to put where they belong.",
+)
+
+
+@keys.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+def list_keys(*, as_json: bool) -> None:
+    """List the master keys: state, age, and how many data keys each wraps."""
+    from console.keys import run_list
+
+    sys.exit(run_list(as_json=as_json))
+
+
+@keys.command()
+@_TO
+def prepare(*, to: Path | None) -> None:
+    """Make a pending key, to be brought to every machine before `rotate`."""
+    from console.keys import run_prepare
+
+    sys.exit(run_prepare(to=to))
+
+
+@keys.command()
+@_TO
+def rotate(*, to: Path | None) -> None:
+    """Seal under a new master key and wrap every data key anew. Goes on where it was stopped."""
+    from console.keys import run_rotate
+
+    sys.exit(run_rotate(to=to))
+
+
+@keys.command()
+@click.argument("number", type=click.IntRange(1, 999_999_999))
+@_TO
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def retire(number: int, *, to: Path | None, yes: bool) -> None:
+    """Destroy a master key that wraps nothing any more."""
+    from console.keys import run_retire
+
+    sys.exit(run_retire(number=number, to=to, yes=yes))

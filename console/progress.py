@@ -1,4 +1,4 @@
-"""A progress bar on standard error: bytes done, lines a second, time left."""
+"""Progress bars on standard error: how much is done, and how long the rest will take."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    MofNCompleteColumn,
     Progress,
     TextColumn,
     TimeElapsedColumn,
@@ -48,3 +49,20 @@ def bar(total: int | None) -> Iterator[Callable[[int], None]]:
 
         yield advance
         progress.update(task, completed=done, total=total or done, lines=lines)
+
+
+@contextmanager
+def count_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Give a function to call with the number of things just done, out of `total`."""
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False
+    ) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda count: progress.advance(task, count)

@@ -9,6 +9,7 @@ from config.load import environment, load_settings
 from config.problems import ConfigError
 from console.cli import FINDINGS, USAGE
 from store.keys import new_key_file
+from webhooks.wiring import utc_now
 
 
 def start_files(*, force: bool) -> int:
@@ -25,7 +26,7 @@ def start_files(*, force: bool) -> int:
         click.echo(f"{settings.practice_file}: cannot be written: {error.strerror}", err=True)
         return USAGE
     try:
-        new_key_file(key_file)
+        new_key_file(key_file, utc_now().date())
         click.echo(f"made    {key_file}: keep a copy in a safe place, apart from the database")
     except FileExistsError:
         click.echo(f"kept    {key_file}: a key is never replaced")

@@ -1,15 +1,18 @@
 """CRM name -> adapter and client: the one place that knows them all."""
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from config.practice import HubSpotAccount, Practice, SalesforceAccount
-from integrations.base import Adapter, CrmClient, Finding
+from integrations.base import Adapter, CrmClient, Finding, RecordRef
+from integrations.errors import PayloadError
 from integrations.hubspot.adapter import HubSpotAdapter, Portal
 from integrations.hubspot.wire import SEARCHES_PER_S
 from integrations.salesforce.adapter import Org, SalesforceAdapter
+from integrations.salesforce.wire import RECORD_ID, full_id
 
 if TYPE_CHECKING:
     from integrations.hubspot.setup import HubSpotSetup
@@ -64,6 +67,32 @@ def _org(account: SalesforceAccount, secrets: Mapping[str, str]) -> Org:
         client_certificate_sha256=account.client_certificate_sha256,
         objects=account.objects,
     )
+
+
+#: What a person may call the record types of a CRM.
+_TYPES = {"hubspot": ("contact",), "salesforce": ("Lead", "Contact")}
+
+
+def record_ref(crm: str, object_type: str, record_id: str) -> RecordRef:
+    """Return a record that a person named, in the spelling of the CRM's own events.
+
+    Raises:
+        PayloadError: no such type, or no id of this CRM.
+
+    >>> record_ref("salesforce", "lead", "00Q8d0000001aBC").record_id
+    '00Q8d0000001aBCEAY'
+    """
+    types = _TYPES[crm]
+    own = next((name for name in types if name.lower() == object_type.lower()), None)
+    if own is None:
+        raise PayloadError(f"{object_type}: no record type here; must be {' or '.join(types)}")
+    if crm == "hubspot":
+        if not re.fullmatch(r"[1-9][0-9]{0,18}", record_id):
+            raise PayloadError("the record id must be of 1 to 19 digits")
+        return RecordRef(own, record_id)
+    if not RECORD_ID.match(record_id):
+        raise PayloadError("the record id must be 15 or 18 letters and digits")
+    return RecordRef(own, full_id(record_id))
 
 
 def build_client(

@@ -73,6 +73,14 @@ class Accounts:
                 .all()
             )
 
+    def crm_of(self, account_id: str) -> str | None:
+        """Return the CRM of an account, or None when there is no such account."""
+        with reading(self._engine).connect() as connection:
+            found: str | None = connection.execute(
+                select(_table.c.crm).where(_table.c.account_id == account_id)
+            ).scalar_one_or_none()
+        return found
+
     def take(self, account_id: str, owner: str) -> Lease | None:
         """Return a lease, or None while another worker holds one.
 
@@ -203,6 +211,18 @@ def require(connection: Connection, lease: Lease) -> None:
     ).scalar_one_or_none()
     if fence != lease.fence:
         raise LeaseLostError(f"account {lease.account_id}: fence {lease.fence} is not the newest")
+
+
+def hold(connection: Connection, account_id: str) -> None:
+    """Let nobody store scores of the account until the transaction ends.
+
+    On PostgreSQL its row is locked, after whoever stores now has ended; see `require`.
+    """
+    connection.execute(
+        select(_table.c.fence)
+        .where(_table.c.account_id == account_id)
+        .with_for_update(key_share=True)
+    ).first()
 
 
 def is_held(connection: Connection, lease: Lease) -> bool:

@@ -24,6 +24,9 @@ from store import schema
 from store.engine import reading, take_turns
 from store.vault import Vault
 
+#: The trail of acts that concern no single account, as those on master keys. No account is called so.
+SYSTEM = "(system)"
+
 _table = schema.audit
 _FIRST = b"\x00" * 32
 #: Rows read at once.
@@ -163,6 +166,22 @@ class Audit:
 
     def keep_heads(self) -> None:
         """Write the newest hash of each account to the file of heads, durably. Safe to repeat."""
+        kept = self._kept_heads()
+        lines = [
+            json.dumps({"account": account, "seq": seq, "hash": digest.hex()}) + "\n"
+            for account, (seq, digest) in self.heads().items()
+            if kept.get(account, {}).get(seq) is None
+        ]
+        if lines:
+            self._heads.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle = os.open(self._heads, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                file.write("".join(lines))
+                file.flush()
+                os.fsync(file.fileno())
+
+    def heads(self) -> dict[str, tuple[int, bytes]]:
+        """Return the number and the hash of each account's newest row."""
         newest = (
             select(_table.c.account_id, func.max(_table.c.seq).label("seq"))
             .group_by(_table.c.account_id)
@@ -175,19 +194,7 @@ class Audit:
                     (_table.c.account_id == newest.c.account_id) & (_table.c.seq == newest.c.seq),
                 )
             ).all()
-        kept = self._kept_heads()
-        lines = [
-            json.dumps({"account": account, "seq": seq, "hash": digest.hex()}) + "\n"
-            for account, seq, digest in rows
-            if kept.get(account, {}).get(seq) is None
-        ]
-        if lines:
-            self._heads.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = os.open(self._heads, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            with os.fdopen(handle, "w", encoding="ascii") as file:
-                file.write("".join(lines))
-                file.flush()
-                os.fsync(file.fileno())
+        return {account: (seq, digest) for account, seq, digest in rows}
 
     def _kept_heads(self) -> Mapping[str, Mapping[int, bytes]]:
         try:

@@ -15,6 +15,7 @@ from store import due, schema
 from store.audit import Act, Audit
 from store.due import Claim, DueMark
 from store.engine import insert_into, reading
+from store.tombstones import Tombstones
 
 _table = schema.dead_letter
 
@@ -67,8 +68,9 @@ class Filter:
 class DeadLetters:
     """The dead letter table."""
 
-    def __init__(self, engine: Engine, audit: Audit) -> None:
+    def __init__(self, engine: Engine, audit: Audit, tombstones: Tombstones) -> None:
         self._engine = engine
+        self._tombstones = tombstones
         self._audit = audit
 
     def add_events(self, events: list[UnreadableEvent]) -> None:
@@ -143,7 +145,7 @@ class DeadLetters:
             if letter.record_id
         ]
         with self._engine.begin() as connection:
-            due.mark(connection, marks, now)
+            due.mark(connection, self._tombstones, marks, now)
             self._forget(connection, letters, "dead_letter.replayed", actor, now)
 
     def purge(self, letters: Sequence[DeadLetter], actor: str, now: datetime) -> None:

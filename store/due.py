@@ -33,6 +33,7 @@ from sqlalchemy import (
 
 from store import schema
 from store.engine import insert_into, lock_in_order, reading
+from store.tombstones import Tombstones
 
 _table = schema.due
 
@@ -87,15 +88,19 @@ class Retry:
 class Due:
     """The due table."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, tombstones: Tombstones) -> None:
         self._engine = engine
+        self._tombstones = tombstones
         self._mark = _mark_statement(engine)
 
     def mark(self, marks: Sequence[DueMark], now: datetime) -> None:
-        """Mark records due now, in one transaction. Repeats among `marks` collapse first."""
+        """Mark records due now, in one transaction. Repeats among `marks` collapse first.
+
+        Records that were erased are passed over (S56).
+        """
         if marks:
             with self._engine.begin() as connection:
-                _mark_all(connection, self._mark, marks, now)
+                _mark_all(connection, self._mark, _kept(connection, self._tombstones, marks), now)
 
     def claim(
         self,
@@ -271,15 +276,33 @@ _LATER = (
 )
 
 
-def mark(connection: Connection, marks: Sequence[DueMark], now: datetime) -> None:
-    """Mark records due now inside the caller's transaction. Repeats among `marks` collapse first."""
+def mark(
+    connection: Connection, tombstones: Tombstones, marks: Sequence[DueMark], now: datetime
+) -> None:
+    """Mark records due now inside the caller's transaction; see `Due.mark`."""
     if marks:
-        _mark_all(connection, _mark_statement(connection), marks, now)
+        kept = _kept(connection, tombstones, marks)
+        _mark_all(connection, _mark_statement(connection), kept, now)
+
+
+def _kept(
+    connection: Connection, tombstones: Tombstones, marks: Sequence[DueMark]
+) -> Sequence[DueMark]:
+    """Return the marks of records that were not erased."""
+    ids: dict[tuple[str, str], set[str]] = {}
+    for m in marks:
+        ids.setdefault((m.account_id, m.object_type), set()).add(m.record_id)
+    erased = {kind: tombstones.among(connection, *kind, named) for kind, named in ids.items()}
+    if not any(erased.values()):
+        return marks
+    return [m for m in marks if m.record_id not in erased[(m.account_id, m.object_type)]]
 
 
 def _mark_all(
     connection: Connection, statement: Executable, marks: Sequence[DueMark], now: datetime
 ) -> None:
+    if not marks:
+        return
     rows = {(m.account_id, m.object_type, m.record_id): m for m in reversed(marks)}
     connection.execute(
         statement,

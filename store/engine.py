@@ -4,18 +4,19 @@ What differs between SQLite and PostgreSQL is here, in `sqlite.py` and in `postg
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from sqlalchemy import Engine, Table, make_url
+from sqlalchemy import Engine, Table, literal, make_url, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from store import sqlite
+from store import schema, sqlite
 from store.dialect import Appender, StoreError
 
 log = logging.getLogger(__name__)
@@ -124,6 +125,15 @@ def take_turns(connection: Connection, name: str) -> None:
         _room(connection.dialect.name).take_turns(connection, name)
 
 
+def hold_off_writers(connection: Connection, table: Table) -> None:
+    """Wait until nobody writes to `table`, and let nobody until the transaction ends.
+
+    On SQLite there is nothing to do: a transaction that writes has the database to itself.
+    """
+    if locks_rows(connection):
+        _room(connection.dialect.name).hold_off_writers(connection, table)
+
+
 def new_appender(engine: Engine, table: Table, columns: Sequence[str]) -> Appender:
     """Return what appends rows to `table` durably; see `dialect.Appender`."""
     room = _room(engine.dialect.name)
@@ -156,6 +166,15 @@ def check_integrity(databases: Databases) -> list[str]:
     return found
 
 
+def forget_deleted(engine: Engine, tables: Sequence[Table]) -> bool:
+    """Clear what was deleted from where it may linger; False when that must be done later.
+
+    On SQLite the write-ahead log (deleted rows are overwritten at once), on PostgreSQL dead rows.
+    """
+    done: bool = _room(engine.dialect.name).forget_deleted(engine, tables)
+    return done
+
+
 def describe(databases: Databases) -> tuple[str, bool, str]:
     """Return the database's name, whether it is a safe version, and its version or the fault."""
     if databases.ledger.dialect.name == "sqlite":
@@ -167,10 +186,70 @@ def describe(databases: Databases) -> tuple[str, bool, str]:
     return "PostgreSQL", True, str(version)
 
 
+def copy_to(databases: Databases, folder: Path) -> list[Path]:
+    """Copy both databases into `folder` while they are used; return the files.
+
+    Raises:
+        StoreError: they cannot be copied.
+    """
+    files: list[Path] = _room(databases.ledger.dialect.name).copy_to(
+        databases.inbox, databases.ledger, folder
+    )
+    return files
+
+
+@contextmanager
+def restored_dump(database_url: str, folder: Path) -> Iterator[None]:
+    """Bring a dump of PostgreSQL back for the block; when that fails, take it out again.
+
+    Raises:
+        StoreError: the database is not empty, or in use, or the dump cannot be brought back.
+    """
+    from store import postgres  # noqa: PLC0415  as in `_room`
+
+    postgres.restore_dump(make_url(database_url), folder)
+    try:
+        yield
+    except BaseException:
+        postgres.drop_all(make_url(database_url))
+        raise
+
+
+def is_empty(databases: Databases) -> bool:
+    """Tell whether nothing was ever stored, but which accounts there are."""
+    for engine, metadata in ((databases.inbox, schema.inbox), (databases.ledger, schema.ledger)):
+        with reading(engine).connect() as connection:
+            for table in metadata.sorted_tables:
+                if (
+                    table is not schema.account
+                    and connection.execute(select(literal(1)).select_from(table).limit(1)).first()
+                ):
+                    return False
+    return True
+
+
+def versions(databases: Databases) -> dict[str, str]:
+    """Return the migration that each part is at."""
+    found = {}
+    for part, engine in (("inbox", databases.inbox), ("ledger", databases.ledger)):
+        with reading(engine).connect() as connection:
+            found[part] = str(_version(connection, part))
+    return found
+
+
+def knows(found: Mapping[str, str]) -> bool:
+    """Tell whether this version of ours can bring parts at these migrations up to date."""
+    return all(found[part] <= _newest(part) for part in ("inbox", "ledger"))
+
+
+def _newest(part: str) -> str:
+    files = (_MIGRATIONS / part / "versions").glob("[0-9]*.py")
+    return max(file.stem.split("_")[0] for file in files)
+
+
 def _upgrade(engine: Engine, part: str) -> None:
     """Bring one database to the newest migration."""
-    versions = (_MIGRATIONS / part / "versions").glob("[0-9]*.py")
-    newest = max(file.stem.split("_")[0] for file in versions)
+    newest = _newest(part)
     with reading(engine).connect() as connection:
         if _version(connection, part) == newest:
             return  # the usual start: Alembic is not even imported

@@ -19,7 +19,16 @@ from store import schema
 from store.dialect import StoreError
 from store.engine import check_writable, impatient, insert_into, locks_rows, new_appender, reading
 from store.group_commit import GroupCommit, NotStoredError
-from store.vault import MAX_USES, Cell, DataKey, Vault, VaultError, random_bytes
+from store.retired_keys import require_kept
+from store.vault import (
+    MAX_USES,
+    Cell,
+    DataKey,
+    Vault,
+    VaultError,
+    random_bytes,
+    wrapped_under,
+)
 
 log = logging.getLogger(__name__)
 
@@ -217,6 +226,7 @@ class Inbox:
             .on_conflict_do_nothing()
             .returning(_keys.c.number)
         ).first()
+        require_kept(connection, {wrapped_under(wrapped)}, schema.retired_delivery_key)
         return None if made is None else _SealingKey(key, ahead)
 
     def _unwrap(self, account_id: str, number: int, wrapped: bytes) -> DataKey | None:

@@ -4,18 +4,20 @@ One transaction stores a whole batch: facts, scores, reasons, history, what was 
 each record falls due again. A record's values are sealed under a data key of its own (S45).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Executable, Table, delete, select, update
+from sqlalchemy import Column, Connection, Engine, Executable, Table, case, delete, select, update
 
 from store import accounts, dead_letters, due, schema
 from store.accounts import Lease
 from store.due import WRITTEN_LATE, Claim, Due, DueMark, Retry
 from store.engine import insert_into, reading
-from store.vault import MAX_USES, Cell, DataKey, Vault, VaultError
+from store.retired_keys import commitment_of, require_kept
+from store.tombstones import Tombstones
+from store.vault import MAX_USES, Cell, DataKey, Vault, VaultError, wrapped_under
 
 _table = schema.lead
 _history = schema.score_history
@@ -63,6 +65,23 @@ class Batch:
     gone: Sequence[Claim] = ()  #: The CRM has no such record any more.
     dead: Sequence[tuple[Claim, str]] = ()  #: With the error code.
 
+    def claims(self) -> dict[str, Claim]:
+        """Return all its claims by record id."""
+        claims = [item.claim for item in self.scored] + [retry.claim for retry in self.retries]
+        claims += [*self.gone, *(claim for claim, _ in self.dead)]
+        return {claim.record_id: claim for claim in claims}
+
+    def without(self, erased: Collection[str]) -> "Batch":
+        """Return the batch with the erased records as gone."""
+        claims = [claim for name, claim in self.claims().items() if name in erased]
+        return Batch(
+            object_type=self.object_type,
+            scored=[item for item in self.scored if item.claim.record_id not in erased],
+            retries=[retry for retry in self.retries if retry.claim.record_id not in erased],
+            gone=[*(c for c in self.gone if c.record_id not in erased), *claims],
+            dead=[entry for entry in self.dead if entry[0].record_id not in erased],
+        )
+
 
 class Leads:
     """The lead table and the score history."""
@@ -71,8 +90,9 @@ class Leads:
         self._max_uses = max_uses
         self._engine = engine
         self._vault = vault
-        self._due = Due(engine)
-        self._save = _upsert(engine, _table)
+        self._tombstones = Tombstones(vault)
+        self._due = Due(engine, self._tombstones)
+        self._save = _upsert(engine, _table, kept_key=_table.c.wrapped_key)
         # A clock that stands, or was set back, may name an instant twice: the later score is kept,
         # and the batch is not refused for it.
         self._remember = _upsert(engine, _history)
@@ -130,6 +150,11 @@ class Leads:
             ).first()
         return row is None or self._unwrapped(*row) is not None
 
+    def erased(self, account_id: str, object_type: str, ids: Sequence[str]) -> set[str]:
+        """Return which of `ids` were erased: they must be neither scored nor written (S56)."""
+        with reading(self._engine).connect() as connection:
+            return self._tombstones.among(connection, account_id, object_type, ids)
+
     def expect_write(self, lease: Lease, object_type: str, ids: Sequence[str]) -> None:
         """Forget what the CRM holds of `ids`, which are about to be written.
 
@@ -184,7 +209,7 @@ class Leads:
     def save(
         self, lease: Lease, batch: Batch, states: Mapping[str, LeadState], now: datetime
     ) -> None:
-        """Store a batch in one transaction.
+        """Store a batch in one transaction; of records erased meanwhile, nothing.
 
         Args:
             lease: The right to work the account.
@@ -194,6 +219,7 @@ class Leads:
 
         Raises:
             LeaseLostError: another worker has the account; nothing is stored.
+            RetiredKeyError: a master key of this process is retired; nothing is stored.
         """
         leads, history = [], []
         for item in batch.scored:
@@ -201,6 +227,27 @@ class Leads:
             leads.append(row)
             if entry is not None:
                 history.append(entry)
+        with self._engine.begin() as connection:
+            accounts.require(connection, lease)
+            erased = self._tombstones.among(
+                connection, lease.account_id, batch.object_type, batch.claims()
+            )
+            if erased:
+                batch = batch.without(erased)
+                leads = [row for row in leads if row["record_id"] not in erased]
+                history = [row for row in history if row["record_id"] not in erased]
+            self._store(connection, lease, batch, leads=leads, history=history, now=now)
+
+    def _store(
+        self,
+        connection: Connection,
+        lease: Lease,
+        batch: Batch,
+        *,
+        leads: Sequence[dict[str, Any]],
+        history: Sequence[dict[str, Any]],
+        now: datetime,
+    ) -> None:
         retried = {retry.claim.record_id for retry in batch.retries}
         dead = {claim.record_id for claim, _ in batch.dead}
         done: list[tuple[Claim, datetime | None]] = [
@@ -210,33 +257,32 @@ class Leads:
         ]
         done += [(claim, None) for claim in batch.gone]
         done += [(claim, None) for claim, _ in batch.dead]
-        with self._engine.begin() as connection:
-            accounts.require(connection, lease)
-            if leads:
-                connection.execute(self._save, leads)
-            if history:
-                connection.execute(self._remember, history)
-            for claim in batch.gone:
-                for table in (_table, _history):
-                    connection.execute(
-                        delete(table).where(
-                            table.c.account_id == lease.account_id,
-                            table.c.object_type == batch.object_type,
-                            table.c.record_id == claim.record_id,
-                        )
+        if leads:
+            connection.execute(self._save, leads)
+            require_kept(connection, {wrapped_under(row["wrapped_key"]) for row in leads})
+        if history:
+            connection.execute(self._remember, history)
+        for claim in batch.gone:
+            for table in (_table, _history):
+                connection.execute(
+                    delete(table).where(
+                        table.c.account_id == lease.account_id,
+                        table.c.object_type == batch.object_type,
+                        table.c.record_id == claim.record_id,
                     )
-            for claim, code in batch.dead:
-                dead_letters.add_record(
-                    connection,
-                    lease.account_id,
-                    batch.object_type,
-                    claim,
-                    error_code=code,
-                    now=now,
                 )
-            due.finish(
-                connection, lease.account_id, batch.object_type, done=done, retries=batch.retries
+        for claim, code in batch.dead:
+            dead_letters.add_record(
+                connection,
+                lease.account_id,
+                batch.object_type,
+                claim,
+                error_code=code,
+                now=now,
             )
+        due.finish(
+            connection, lease.account_id, batch.object_type, done=done, retries=batch.retries
+        )
 
     def _rows(
         self,
@@ -325,13 +371,25 @@ class Leads:
         return key.open(row[1], Cell(account_id, "lead", column, row_name))
 
 
-def _upsert(engine: Engine, table: Table) -> Executable:
+def _upsert(engine: Engine, table: Table, *, kept_key: Column[bytes] | None = None) -> Executable:
+    """Return an insert that replaces what is there.
+
+    Args:
+        engine: Whose dialect.
+        table: Where to.
+        kept_key: A column of wrapped keys. The key that is there stays as it is wrapped when the
+            new one is the same: it may have been wrapped anew meanwhile (S50).
+    """
     new = insert_into(engine, table)
+    values: dict[str, Any] = {
+        column.name: new.excluded[column.name]
+        for column in table.columns
+        if not column.primary_key
+    }
+    if kept_key is not None:
+        given = new.excluded[kept_key.name]
+        is_same = commitment_of(kept_key) == commitment_of(given)
+        values[kept_key.name] = case((is_same, kept_key), else_=given)
     return new.on_conflict_do_update(
-        index_elements=[column.name for column in table.primary_key.columns],
-        set_={
-            column.name: new.excluded[column.name]
-            for column in table.columns
-            if not column.primary_key
-        },
+        index_elements=[column.name for column in table.primary_key.columns], set_=values
     )

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, select, update
 from store import due, schema
 from store.due import DueMark, Lane
 from store.engine import insert_into, reading
+from store.tombstones import Tombstones
 
 _table = schema.listing
 
@@ -35,8 +36,9 @@ class Backfill:
 class Listings:
     """The listing table."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, tombstones: Tombstones) -> None:
         self._engine = engine
+        self._tombstones = tombstones
 
     def swept_until(self, account_id: str, object_type: str) -> datetime | None:
         """Return the newest modification the sweep has seen, by the CRM's clock."""
@@ -122,7 +124,7 @@ class Listings:
         if total is not None:
             values["total"] = total
         with self._engine.begin() as connection:
-            due.mark(connection, marks, now)
+            due.mark(connection, self._tombstones, marks, now)
             connection.execute(update(_table).where(*_is(account_id, object_type)).values(values))
 
 

@@ -4,14 +4,19 @@ Loaded only when the address names it: psycopg costs a start 0.1 s.
 """
 
 import math
+import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg.abc import RV, PQGen
 from sqlalchemy import Engine, PoolProxiedConnection, Table, create_engine, event
 from sqlalchemy.engine import URL, Connection, Dialect
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from store import schema
 from store.dialect import StoreError
 
 #: What libpq is asked for, unless the address says otherwise. A server that vanishes is noticed in
@@ -244,6 +249,11 @@ def take_turns(connection: Connection, name: str) -> None:
     )
 
 
+def hold_off_writers(connection: Connection, table: Table) -> None:
+    """Wait for all who write to `table`, and make later ones wait; readers go on."""
+    connection.exec_driver_sql(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE")
+
+
 def lock_for_migration(connection: Connection) -> None:
     """Let one process migrate at a time, for as long as that takes."""
     connection.exec_driver_sql(
@@ -258,6 +268,113 @@ def check_writable(connection: Connection, table: Table) -> None:
     """Do all that a write to `table` would, but write: lock, and take a transaction number."""
     connection.exec_driver_sql(f"LOCK TABLE {table.name} IN ROW EXCLUSIVE MODE")
     connection.exec_driver_sql("SELECT pg_current_xact_id()")
+
+
+def forget_deleted(engine: Engine, tables: Sequence[Table]) -> bool:
+    """Vacuum `tables`: dead rows go at once, not when the server comes to it.
+
+    Those that an open transaction may still see stay for the server's next vacuum.
+    """
+    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        try:
+            for table in tables:
+                connection.exec_driver_sql(f"VACUUM {table.name}")
+        except DBAPIError:
+            return False
+    return True
+
+
+#: What a copy is called.
+DUMP = "leadscore.dump"
+
+#: Parts of an address, as the tools of PostgreSQL read them from their environment: a password in
+#: their arguments would be seen by all. Source: PostgreSQL 18 documentation, section 32.15.
+_VARIABLES = {
+    "host": "PGHOST",
+    "port": "PGPORT",
+    "sslmode": "PGSSLMODE",
+    "sslrootcert": "PGSSLROOTCERT",
+    "sslcert": "PGSSLCERT",
+    "sslkey": "PGSSLKEY",
+    "options": "PGOPTIONS",
+    "target_session_attrs": "PGTARGETSESSIONATTRS",
+}
+
+
+def _run(tool: str, url: URL, *arguments: str) -> None:
+    found = shutil.which(tool)
+    by_hand = " ".join([tool, *arguments])
+    if found is None:
+        raise StoreError(f"{tool} is not installed here; on a machine that has it, run: {by_hand}")
+    given = {
+        "PGHOST": url.host,
+        "PGPORT": None if url.port is None else str(url.port),
+        "PGUSER": url.username,
+        "PGPASSWORD": url.password,
+        "PGDATABASE": url.database,
+        **{_VARIABLES[name]: str(v) for name, v in url.query.items() if name in _VARIABLES},
+    }
+    env = {name: str(value) for name, value in given.items() if value}
+    done = subprocess.run(  # noqa: S603  no shell; names of files of ours
+        [found, *arguments], env=env, capture_output=True, check=False
+    )
+    if done.returncode:
+        # Its words may name values; a version that is too old says so in its first line.
+        line = done.stderr.decode("utf-8", "replace").partition("\n")[0]
+        reason = "it is older than the server" if "version" in line else "run it to see why"
+        raise StoreError(f"{tool} failed ({done.returncode}): {reason}: {by_hand}")
+
+
+def copy_to(inbox: Engine, ledger: Engine, folder: Path) -> list[Path]:
+    """Dump the database, as of one moment. Raises: StoreError."""
+    del inbox  # both parts lie in one database
+    path = folder / DUMP
+    path.touch(mode=0o600)
+    _run("pg_dump", ledger.url, "--format=custom", "--no-owner", f"--file={path}")
+    return [path]
+
+
+def restore_dump(url: URL, folder: Path) -> None:
+    """Bring a dump into an empty database that nobody uses. Raises: StoreError."""
+    engine = create_engine(url.set(drivername="postgresql+psycopg"), hide_parameters=True)
+    try:
+        with engine.connect() as connection:
+            others = connection.exec_driver_sql(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            ).scalar_one()
+            tables = connection.exec_driver_sql(
+                "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()"
+            ).scalar_one()
+    except SQLAlchemyError as error:
+        raise StoreError(f"PostgreSQL: cannot be opened: {type(error).__name__}") from None
+    finally:
+        engine.dispose()
+    if others:
+        raise StoreError(f"the database is in use by {others} others; stop the service first")
+    if tables:
+        raise StoreError("the database is not empty; make a new one and name it with --into")
+    _run(
+        "pg_restore",
+        url,
+        "--no-owner",
+        "--exit-on-error",
+        "--single-transaction",
+        f"--dbname={url.database}",
+        str(folder / DUMP),
+    )
+
+
+def drop_all(url: URL) -> None:
+    """Drop all tables of a copy that does not hold."""
+    engine = create_engine(url.set(drivername="postgresql+psycopg"), hide_parameters=True)
+    try:
+        with engine.begin() as connection:
+            for metadata in (schema.inbox, schema.ledger):
+                metadata.drop_all(connection)
+            connection.exec_driver_sql("DROP TABLE IF EXISTS inbox_version, ledger_version")
+    finally:
+        engine.dispose()
 
 
 def check_integrity(connection: Connection) -> list[str]:

@@ -8,11 +8,14 @@ from store.audit import Audit
 from store.dead_letters import DeadLetters
 from store.due import Due
 from store.engine import Databases, open_databases
+from store.erasure import Erasure
 from store.inbox import Inbox
 from store.keys import MasterKeys
 from store.leads import Leads
 from store.listings import Listings
 from store.retention import Retention
+from store.rotation import Rotation
+from store.tombstones import TombstoneFile, Tombstones
 from store.vault import Vault
 from store.wakeups import Wakeups, open_wakeups
 
@@ -22,6 +25,7 @@ class Store:
     """The rooms of the database, open."""
 
     databases: Databases
+    vault: Vault
     inbox: Inbox
     due: Due
     leads: Leads
@@ -30,6 +34,8 @@ class Store:
     dead_letters: DeadLetters
     audit: Audit
     retention: Retention
+    rotation: Rotation
+    erasure: Erasure
     wakeups: Wakeups
 
     def close(self) -> None:
@@ -39,13 +45,16 @@ class Store:
         self.databases.close()
 
 
-def open_store(database_url: str, keys: MasterKeys, heads: Path) -> Store:
+def open_store(
+    database_url: str, keys: MasterKeys, heads: Path, tombstones: Path | None = None
+) -> Store:
     """Open the databases.
 
     Args:
         database_url: Where they are.
         keys: The master keys.
         heads: The file of the audit trail's heads; apart from the database in production.
+        tombstones: The file of tombstones, in no backup; None for one beside the heads.
 
     Raises:
         StoreError: They cannot be used as they are.
@@ -53,15 +62,26 @@ def open_store(database_url: str, keys: MasterKeys, heads: Path) -> Store:
     databases = open_databases(database_url)
     vault = Vault(keys)
     audit = Audit(databases.ledger, vault, heads)
+    stones = Tombstones(vault)
     return Store(
         databases=databases,
+        vault=vault,
         inbox=Inbox(databases.inbox, vault),
-        due=Due(databases.ledger),
+        due=Due(databases.ledger, stones),
         leads=Leads(databases.ledger, vault),
         accounts=Accounts(databases.ledger),
-        listings=Listings(databases.ledger),
-        dead_letters=DeadLetters(databases.ledger, audit),
+        listings=Listings(databases.ledger, stones),
+        dead_letters=DeadLetters(databases.ledger, audit, stones),
         audit=audit,
         retention=Retention(inbox=databases.inbox, ledger=databases.ledger, audit=audit),
+        rotation=Rotation(
+            inbox=databases.inbox, ledger=databases.ledger, vault=vault, audit=audit
+        ),
+        erasure=Erasure(
+            ledger=databases.ledger,
+            tombstones=stones,
+            audit=audit,
+            file=TombstoneFile(tombstones or heads.with_name("tombstones")),
+        ),
         wakeups=open_wakeups(databases.ledger),
     )

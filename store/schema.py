@@ -1,4 +1,4 @@
-"""The tables. Every primary key begins with the account, so that accounts can be spread.
+"""The tables. Primary keys begin with the account, so that accounts can be spread.
 
 Two sets: the *inbox* (deliveries, appended by receivers) and the *ledger* (all else, written by
 workers). On SQLite each has a file of its own: with one file, a busy worker starves the receiver's
@@ -143,6 +143,19 @@ delivery_key = Table(
     Column("created_at", Instant, nullable=False),
 )
 
+#: Master keys that must wrap nothing any more, one table in each part. They belong to no account:
+#: all are wrapped under the same ones.
+retired_delivery_key = Table(
+    "retired_delivery_key",
+    inbox,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+)
+retired_key = Table(
+    "retired_key",
+    ledger,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+)
+
 account = Table(
     "account",
     ledger,
@@ -235,6 +248,15 @@ outcome = Table(
     Column("source", Word(40), nullable=False),
     Column("value_cents", BigInteger),
     Column("sealed_facts", LargeBinary),
+)
+
+#: What was erased and must not come back (S56): a keyed hash of type and id, and no more.
+tombstone = Table(
+    "tombstone",
+    ledger,
+    Column("account_id", _ACCOUNT, primary_key=True),
+    Column("record_hash", LargeBinary(32), primary_key=True),
+    Column("erased_at", Instant, nullable=False),
 )
 
 model = Table(

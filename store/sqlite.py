@@ -205,6 +205,71 @@ def check_writable(connection: Connection, table: Table) -> None:
     connection.exec_driver_sql("PRAGMA user_version")
 
 
+def forget_deleted(engine: Engine, tables: Sequence[Table]) -> bool:
+    """Bring the log into the database and cut it to nothing; False while a reader needs it."""
+    del tables  # the log is that of the whole file
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        is_busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        cursor.close()
+    finally:
+        connection.close()
+    return not is_busy
+
+
+#: The files of a copy, in the order in which they are made; see `backup`.
+COPIES = ("leadscore-inbox.db", "leadscore.db")
+
+
+def copy_to(inbox: Engine, ledger: Engine, folder: Path) -> list[Path]:
+    """Copy both files, the inbox first, each as of one moment; writers go on meanwhile.
+
+    Raises:
+        StoreError: a file cannot be copied.
+    """
+    files = []
+    for engine, name in zip((inbox, ledger), COPIES, strict=True):
+        path = folder / name
+        path.touch(mode=0o600)
+        source = engine.raw_connection()
+        copy = current_sqlite.connect(str(path), isolation_level=None)
+        try:
+            driver: Any = source.driver_connection
+            driver.backup(copy)  # all pages in one step: none of them of a later moment
+            copy.execute("PRAGMA journal_mode=DELETE")  # one file, complete in itself
+            found = copy.execute("PRAGMA integrity_check").fetchone()[0]
+        except current_sqlite.Error as error:
+            raise StoreError(f"{name}: cannot be copied: {error}") from None
+        finally:
+            copy.close()
+            source.close()
+        if found != "ok":
+            raise StoreError(f"{name}: the database is damaged: {found}")
+        files.append(path)
+    return files
+
+
+def is_unused(path: Path) -> bool:
+    """Tell whether no process has the database open; brings its log into it, if so.
+
+    A connection to a database in WAL mode keeps a lock as long as it is open: so the mode can be
+    left only when there is none. Source: sqlite.org/wal.html, section 3.3.
+    """
+    connection = current_sqlite.connect(str(path), isolation_level=None, timeout=0.2)
+    try:
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute("BEGIN EXCLUSIVE")
+        connection.execute("ROLLBACK")
+    except current_sqlite.OperationalError:
+        return False
+    except current_sqlite.DatabaseError:
+        return True  # no database at all, or damaged: nobody works with it
+    finally:
+        connection.close()
+    return True
+
+
 def check_integrity(connection: Connection) -> list[str]:
     """Return what SQLite's own check finds wrong (I8)."""
     rows = connection.exec_driver_sql("PRAGMA integrity_check").fetchall()

@@ -22,12 +22,14 @@ import hmac
 import os
 import struct
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from store.key_sources import Watch
 from store.keys import KEY_BYTES, MasterKeys
 
 VERSION: Final = 1
@@ -139,34 +141,91 @@ class DataKey:
             raise VaultError("sealed value: changed, or moved from another place") from None
 
 
+#: Where the master key's number, and the commitment, stand in a wrapped key.
+NUMBER_AT: Final = slice(2, 6)
+COMMITMENT_AT: Final = slice(66, 98)
+_WRAPPED_BYTES: Final = 98
+
+
+def wrapped_under(wrapped: bytes) -> int:
+    """Return the number of the master key that a data key is wrapped under."""
+    (number,) = struct.unpack(">I", wrapped[NUMBER_AT])
+    return int(number)
+
+
+@dataclass(frozen=True, slots=True)
+class _Masters:
+    """The master keys as they are used; replaced as a whole when they turn."""
+
+    primary: int
+    ciphers: Mapping[int, AESGCM] = field(repr=False)
+
+
 class Vault:
-    """Makes, wraps and unwraps data keys, and hashes under keys of its own."""
+    """Makes, wraps and unwraps data keys, and hashes under keys of its own. Thread-safe.
+
+    When the master keys turn where they come from, a running process follows: it looks again
+    before it makes a data key, and when it meets a number it does not know (S50).
+    """
 
     def __init__(self, master: MasterKeys) -> None:
-        self._primary = master.primary
-        self._ciphers = {number: AESGCM(key) for number, key in master.keys.items()}
+        self._watch = Watch(master)
+        self._masters = _masters(master)
         # Hashes must stay comparable when keys turn, so they hang on the oldest key.
-        oldest = master.keys[min(master.keys)]
-        self._hash_key = mac(oldest, b"leadscore hash key v1")
+        self._hash_key = master.hash_key()
+
+    def look(self, *, is_urgent: bool = False) -> None:
+        """Take over master keys that changed; see `Watch.look`."""
+        found = self._watch.look(is_urgent=is_urgent)
+        if found is not None:
+            self.take(found)
+
+    def take(self, master: MasterKeys) -> None:
+        """Use these master keys from now on; their oldest must be the one it was."""
+        self._masters = _masters(master)
+
+    @property
+    def primary(self) -> int:
+        """The number of the master key that seals."""
+        return self._masters.primary
+
+    def opens_with(self, number: int) -> bool:
+        """Tell whether master key `number` is here to open with."""
+        return number in self._masters.ciphers
 
     def new_key(self, cell: Cell) -> tuple[DataKey, bytes]:
         """Return a new random data key and its wrapped form, bound to `cell`."""
+        self.look()
         key = os.urandom(KEY_BYTES)
-        header = _PREFIX + struct.pack(">I", self._primary)
+        return DataKey(key), self._wrap(key, cell)
+
+    def _wrap(self, key: bytes, cell: Cell) -> bytes:
+        masters = self._masters
+        header = _PREFIX + struct.pack(">I", masters.primary)
         nonce = os.urandom(NONCE_BYTES)
-        body = self._ciphers[self._primary].encrypt(nonce, key, cell.bound(header))
-        return DataKey(key), header + nonce + body + _commitment(key)
+        body = masters.ciphers[masters.primary].encrypt(nonce, key, cell.bound(header))
+        return header + nonce + body + _commitment(key)
+
+    def rewrap(self, wrapped: bytes, cell: Cell) -> bytes:
+        """Return the same data key wrapped under the primary master key. Raises: VaultError."""
+        return self._wrap(self._unwrap(wrapped, cell), cell)
 
     def unwrap(self, wrapped: bytes, cell: Cell) -> DataKey:
         """Return the data key wrapped for `cell`. Raises: VaultError."""
-        head = len(_PREFIX) + 4
-        if len(wrapped) != head + NONCE_BYTES + KEY_BYTES + TAG_BYTES + COMMITMENT_BYTES:
+        return DataKey(self._unwrap(wrapped, cell))
+
+    def _unwrap(self, wrapped: bytes, cell: Cell) -> bytes:
+        if len(wrapped) != _WRAPPED_BYTES:
             raise VaultError("wrapped key: wrong length")
         if wrapped[:2] != _PREFIX:
             raise VaultError(f"wrapped key: unknown format {wrapped[:2].hex()}")
+        head = NUMBER_AT.stop
         header = wrapped[:head]
-        (number,) = struct.unpack(">I", header[2:])
-        cipher = self._ciphers.get(number)
+        number = wrapped_under(wrapped)
+        cipher = self._masters.ciphers.get(number)
+        if cipher is None:
+            self.look(is_urgent=True)
+            cipher = self._masters.ciphers.get(number)
         if cipher is None:
             raise VaultError(f"wrapped key: master key {number} is not here")
         nonce = wrapped[head : head + NONCE_BYTES]
@@ -177,9 +236,9 @@ class Vault:
             raise VaultError(
                 f"wrapped key: master key {number} is another one, or it was moved"
             ) from None
-        if not hmac.compare_digest(_commitment(key), wrapped[-COMMITMENT_BYTES:]):
+        if not hmac.compare_digest(_commitment(key), wrapped[COMMITMENT_AT]):
             raise VaultError("wrapped key: its commitment does not match")
-        return DataKey(key)
+        return key
 
     def keyed_hash(self, purpose: str, account_id: str, value: bytes) -> bytes:
         """Return 32 bytes that tell equal values of one account and purpose, and no more."""
@@ -190,3 +249,7 @@ class Vault:
 
 def _commitment(key: bytes) -> bytes:
     return mac(key, _COMMITMENT_LABEL)
+
+
+def _masters(keys: MasterKeys) -> _Masters:
+    return _Masters(keys.primary, {number: AESGCM(key) for number, key in keys.keys.items()})

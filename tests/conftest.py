@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
 import os
 import shutil
 import signal
@@ -193,6 +194,16 @@ class FakeCrm:
 
     def close(self) -> None:
         self.is_closed = True
+
+
+@pytest.fixture(autouse=True)
+def _logging_stays_as_it_was():
+    """Undo what a command that ran inside the test did to the process's logging."""
+    root = logging.getLogger()
+    level, raises = root.level, logging.raiseExceptions
+    yield
+    root.setLevel(level)
+    logging.raiseExceptions = raises
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Housekeeping of a worker: deletes what is over its time, and keeps the audit trail's heads.
+"""Housekeeping of a worker: deletes what is over its time, keeps heads and tombstones in files.
 
 A clock that jumped ahead would delete early (S31). So each run compares the clock with the
 monotonic one since the start: where they disagree nothing is deleted until the next start.
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from store.audit import Audit
+from store.erasure import Erasure
 from store.retention import Periods, Retention
 from webhooks.health import Health
 
@@ -30,6 +31,7 @@ class Housekeeping:
         *,
         retention: Retention,
         audit: Audit,
+        erasure: Erasure,
         periods: Periods,
         health: Health,
         clock: Callable[[], datetime],
@@ -38,6 +40,7 @@ class Housekeeping:
     ) -> None:
         self._retention = retention
         self._audit = audit
+        self._erasure = erasure
         self._periods = periods
         self._health = health
         self._clock = clock
@@ -76,6 +79,7 @@ class Housekeeping:
             return {}
         found = self._retention.purge(self._periods, now)
         self._audit.keep_heads()
+        self._erasure.file_all()
         if any(found.values()):
             log.info("retention.purged", extra={"count": sum(found.values())})
         return found

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from integrations.base import Change, CrmClient, Outcome
+from integrations.base import Change, CrmClient, Found, Outcome
 from integrations.errors import CrmError, PermanentCrmError
 from integrations.mapping import LeadReader, crm_values
 from scoring.details import details_of
@@ -103,7 +103,13 @@ class Pipeline:
         """
         began = self._clock()
         ids = [claim.record_id for claim in claims]
-        found = work.client.read(object_type, ids, work.reader.properties)
+        erased = self._leads.erased(work.name, object_type, ids)
+        asked = [record_id for record_id in ids if record_id not in erased]
+        found = (
+            work.client.read(object_type, asked, work.reader.properties)
+            if asked
+            else Found(records={})
+        )
         states = self._leads.states(work.name, object_type, ids)
         now = self._clock()
         gone = [claim for claim in claims if claim.record_id not in found.records]

@@ -13,10 +13,15 @@ from integrations.base import Adapter
 from integrations.errors import PayloadError
 from store.dead_letters import DeadLetters, UnreadableEvent
 from store.due import Due, DueMark
+from store.erasure import Erasure
 from store.inbox import Inbox, Taken, WaitingDelivery
+from store.tombstones import Record
 from webhooks.health import Health
 
 log = logging.getLogger(__name__)
+
+#: The cause of an event that tells of a deletion for privacy.
+ERASED = "erased"
 
 #: Deliveries opened at once: bounds memory (4 MiB each at the very worst).
 BATCH = 100
@@ -32,6 +37,7 @@ class Unpacker:
         inbox: Inbox,
         due: Due,
         dead_letters: DeadLetters,
+        erasure: Erasure,
         health: Health,
         clock: Callable[[], datetime],
     ) -> None:
@@ -39,6 +45,7 @@ class Unpacker:
         self._inbox = inbox
         self._due = due
         self._dead_letters = dead_letters
+        self._erasure = erasure
         self._health = health
         self._clock = clock
 
@@ -56,10 +63,11 @@ class Unpacker:
         """
         marks: list[DueMark] = []
         unreadable: list[UnreadableEvent] = []
+        erased: list[Record] = []
         with self._inbox.take(BATCH) as taken:
             for item in taken.deliveries:
                 try:
-                    self._read(item, marks, unreadable)
+                    self._read(item, marks, unreadable, erased)
                 except PayloadError as error:
                     self._quarantine(taken, item, str(error))
                 except Exception as error:  # one delivery must never hold up all others (S17)
@@ -69,13 +77,20 @@ class Unpacker:
                     self._quarantine(taken, item, f"reader failed: {type(error).__name__}")
                 else:
                     taken.unpacked(item)
+            self._erase(erased)
             self._due.mark(marks, self._clock())
             self._dead_letters.add_events(unreadable)
+        if erased:
+            self._erasure.clear()
         records = {(mark.account_id, mark.object_type, mark.record_id) for mark in marks}
         return len(taken.deliveries), Counter(record[0] for record in records)
 
     def _read(
-        self, item: WaitingDelivery, marks: list[DueMark], unreadable: list[UnreadableEvent]
+        self,
+        item: WaitingDelivery,
+        marks: list[DueMark],
+        unreadable: list[UnreadableEvent],
+        erased: list[Record],
     ) -> None:
         adapter = self._adapters.get(item.kind)
         if adapter is None:
@@ -92,6 +107,12 @@ class Unpacker:
                 since_at=item.received_at,
             )
             for event in parsed.events
+            if event.cause != ERASED
+        ]
+        erased += [
+            Record(event.account, event.record.object_type, event.record.record_id)
+            for event in parsed.events
+            if event.cause == ERASED
         ]
         unreadable += [
             UnreadableEvent(
@@ -119,6 +140,13 @@ class Unpacker:
                 "dead": len(parsed.unreadable),
             },
         )
+
+    def _erase(self, records: list[Record]) -> None:
+        """Erase what the CRM says was deleted for privacy, before anything is marked due (S56)."""
+        if records and not self._erasure.erase(records, "service", self._clock()).is_filed:
+            self._health.alarm(
+                "the tombstone file cannot be written: make room, or mend its rights"
+            )
 
     def _quarantine(self, taken: Taken, item: WaitingDelivery, reason: str) -> None:
         """Keep what is proven but unreadable, sealed as it came (S16). `reason` has no value."""

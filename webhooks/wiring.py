@@ -15,7 +15,8 @@ from scoring.model import ScoringModel
 from store.clock import shared_clock
 from store.engine import describe
 from store.inbox import InboxError
-from store.keys import MasterKeys, keys_from_file, keys_from_text
+from store.key_sources import Credential, Environment, Keyring
+from store.keys import KeyFile, KeySource, MasterKeys
 from store.rooms import open_store
 from webhooks.app import create_app
 from webhooks.bell import CountingBell, NearAndFar
@@ -37,11 +38,20 @@ def utc_now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251  this is the one clock
 
 
+def key_source(settings: Settings) -> KeySource:
+    """Return where the settings say that the master keys are (S51)."""
+    if settings.master_key is not None:
+        return Environment("LEADSCORE_MASTER_KEY", settings.master_key.get_secret_value())
+    if settings.master_key_credential is not None:
+        return Credential(settings.credentials_folder, settings.master_key_credential)
+    if settings.master_key_keyring is not None:
+        return Keyring(settings.master_key_keyring)
+    return KeyFile(settings.master_key_file)
+
+
 def master_keys(settings: Settings) -> MasterKeys:
     """Return the master keys the settings point at. Raises: KeyFileError."""
-    if settings.master_key is not None:
-        return keys_from_text(settings.master_key.get_secret_value(), "LEADSCORE_MASTER_KEY")
-    return keys_from_file(settings.master_key_file)
+    return key_source(settings).read()
 
 
 class Service:
@@ -61,7 +71,9 @@ class Service:
         self._settings = settings
         self._practice = practice
         self.health = Health(utc_now)
-        self.store = open_store(settings.database_url, keys, settings.audit_heads_file)
+        self.store = open_store(
+            settings.database_url, keys, settings.audit_heads_file, settings.tombstones
+        )
         self.store.accounts.ensure(
             (account.name, account.crm, account.external_id) for account in practice.accounts
         )

@@ -51,6 +51,7 @@ def build_worker(
             inbox=store.inbox,
             due=store.due,
             dead_letters=store.dead_letters,
+            erasure=store.erasure,
             health=health,
             clock=clock,
         ),
@@ -76,6 +77,7 @@ def build_housekeeping(
     return Housekeeping(
         retention=store.retention,
         audit=store.audit,
+        erasure=store.erasure,
         periods=Periods(
             deliveries=timedelta(days=kept.deliveries_days),
             facts=timedelta(days=kept.facts_days),

@@ -175,6 +175,7 @@ def worker_over(service, crms, practice, model, now):
             inbox=store.inbox,
             due=store.due,
             dead_letters=store.dead_letters,
+            erasure=store.erasure,
             health=service.health,
             clock=now,
         ),

@@ -18,6 +18,9 @@ CLEAR_COLUMNS = {
         "error_code": CODE,
     },
     "delivery_key": {"account_id": NAME, "number": COUNT, "uses": COUNT, "created_at": TIME},
+    "retired_delivery_key": {"number": COUNT},
+    "retired_key": {"number": COUNT},
+    "tombstone": {"account_id": NAME, "record_hash": HASH, "erased_at": TIME},
     "account": {
         "account_id": NAME,
         "crm": NAME,

@@ -81,6 +81,7 @@ def new_unpacker(store, practice, secrets, health, clock):
             "inbox": store.inbox,
             "due": store.due,
             "dead_letters": store.dead_letters,
+            "erasure": store.erasure,
             "health": health,
             "clock": clock,
         }

@@ -37,6 +37,7 @@ def keeping(store, clock, monotonic, health):
     return Housekeeping(
         retention=store.retention,
         audit=store.audit,
+        erasure=store.erasure,
         periods=PERIODS,
         health=health,
         clock=clock,
