@@ -130,14 +130,18 @@ class Accounts:
             ).all()
         return {Lease(row.account_id, owner, row.fence) for row in rows}
 
+    def sweeps_due(self, before: datetime) -> list[str]:
+        """Return the accounts whose last sweep began earlier than `before`, longest ago first."""
+        with reading(self._engine).connect() as connection:
+            found = connection.execute(
+                select(_table.c.account_id)
+                .where(or_(_table.c.swept_at.is_(None), _table.c.swept_at < before))
+                .order_by(_table.c.swept_at.asc().nulls_first(), _table.c.account_id)
+            )
+            return list(found.scalars())
+
     def begin_sweep(self, account_id: str, before: datetime, now: datetime) -> bool:
         """Take the account's turn of being swept if the last one began earlier than `before`."""
-        with reading(self._engine).connect() as connection:
-            last = connection.execute(
-                select(_table.c.swept_at).where(_table.c.account_id == account_id)
-            ).scalar_one_or_none()
-        if last is not None and last >= before:
-            return False
         with self._engine.begin() as connection:
             found = connection.execute(
                 update(_table)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Engine, Row, Table, delete, select, tuple_
+from sqlalchemy import Column, Engine, Row, Table, delete, literal, select, tuple_
 
 from store import schema
 from store.audit import Act, Audit
@@ -102,7 +102,9 @@ class Retention:
         query = select(*wanted).order_by(*keys).limit(self._rows_a_run)
         reached = self._reached.get(table.name)
         if reached is not None:
-            query = query.where(tuple_(*keys) > tuple_(*reached))
+            # With the columns' types: PostgreSQL would compare an instant with a timestamp.
+            typed = (literal(value, key.type) for key, value in zip(keys, reached, strict=True))
+            query = query.where(tuple_(*keys) > tuple_(*typed))
         with reading(engine).connect() as connection:
             rows = connection.execute(query).all()
         if len(rows) < self._rows_a_run:

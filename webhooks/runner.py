@@ -71,6 +71,7 @@ class AccountRunner:
         self._pause: Pause | None = None
         self._began = 0.0  #: When the last batch began, monotonic.
         self._busy_at = 0.0  #: When something was last due, monotonic.
+        self._linger_s = LINGER_S
         self._flying: dict[Future[None], frozenset[tuple[str, str]]] = {}
         self._threads: ThreadPoolExecutor | None = None
         self._thread: threading.Thread | None = None
@@ -80,6 +81,7 @@ class AccountRunner:
         self._lease = lease
         self._pause = self._accounts.paused(self._work.name)
         self._busy_at = time.monotonic()
+        self._linger_s = LINGER_S
         log.info("lease.taken", extra={"account": self._work.name, "fence": lease.fence})
         self._thread = threading.Thread(
             target=self._run_account, name=f"account-{self._work.name}", daemon=True
@@ -95,6 +97,10 @@ class AccountRunner:
     def lease(self) -> Lease | None:
         """The lease it works under, as far as it knows."""
         return self._lease
+
+    def make_room(self) -> None:
+        """Give the account back as soon as nothing is due: others wait to be worked."""
+        self._linger_s = 0.0
 
     def lose(self, lease: Lease) -> None:
         """Hear that `lease` is not ours any more."""
@@ -127,7 +133,7 @@ class AccountRunner:
                     if backlog:
                         continue
                 wait_s = self._idle_s()
-                if time.monotonic() - self._busy_at > LINGER_S:
+                if time.monotonic() - self._busy_at > self._linger_s:
                     return
                 self.bell.wait(wait_s)
             except LeaseLostError:

@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -32,14 +33,15 @@ POLL_S = 0.25
 HEARTBEAT_S = 4.0
 #: Accounts worked at the same time by one process, at most: the others wait for those, or for
 #: another process.
-MOST_ACCOUNTS = 64
+MOST_ACCOUNTS = 200
 #: How often each account is swept (S30), and how soon again after a failure.
 SWEEP_EVERY_S = 900.0
 #: What the CRM tried again while we were away comes first, and need not be looked for.
 SWEEP_AFTER_S = 5.0
 SWEEP_AGAIN_S = 60.0
-#: How often the accounts that are to be swept are looked for.
+#: How often the accounts that are to be swept are looked for, and how many are asked at once.
 SWEEP_LOOK_S = 5.0
+SWEEPS_AT_ONCE = 8
 
 
 class Worker:
@@ -65,6 +67,7 @@ class Worker:
     ) -> None:
         self._owner = owner
         self._works = works
+        self._by_name = {work.name: work for work in works}
         self._due = due
         self._sweeper = sweeper
         self._sweep_after_s = sweep_after_s
@@ -149,7 +152,11 @@ class Worker:
             runner = self._runners.get(name)
             if runner is None or runner.is_running:
                 continue
-            if active >= MOST_ACCOUNTS or self._stopping.is_set():
+            if self._stopping.is_set():
+                return
+            if active >= MOST_ACCOUNTS:
+                for other in self._runners.values():
+                    other.make_room()
                 return
             lease = self._accounts.take(name, self._owner)
             if lease is not None:
@@ -183,17 +190,22 @@ class Worker:
         """Ask the CRMs what changed: after the start, and each in turns (S30)."""
         since = self._clock() + timedelta(seconds=self._sweep_after_s)
         self._stopping.wait(self._sweep_after_s)
-        while not self._stopping.is_set():
-            # Of the workers that share an account one sweeps it, whoever is first.
-            before = max(since, self._clock() - timedelta(seconds=SWEEP_EVERY_S))
-            for work in self._works:
-                if self._stopping.is_set():
-                    return
-                if self._accounts.begin_sweep(work.name, before, self._clock()):
-                    self._sweep_one(sweeper, work)
-            self._stopping.wait(max(self._poll_s, SWEEP_LOOK_S))
+        with ThreadPoolExecutor(SWEEPS_AT_ONCE, thread_name_prefix="sweep") as pool:
+            while not self._stopping.is_set():
+                before = max(since, self._clock() - timedelta(seconds=SWEEP_EVERY_S))
+                due = self._accounts.sweeps_due(before)
+                list(pool.map(partial(self._sweep_one, sweeper, before), due))
+                self._stopping.wait(max(self._poll_s, SWEEP_LOOK_S))
 
-    def _sweep_one(self, sweeper: Sweeper, work: AccountWork) -> None:
+    def _sweep_one(self, sweeper: Sweeper, before: datetime, name: str) -> None:
+        work = self._by_name.get(name)
+        # Of the workers that share an account one sweeps it, whoever is first.
+        if (
+            work is None
+            or self._stopping.is_set()
+            or not self._accounts.begin_sweep(name, before, self._clock())
+        ):
+            return
         try:
             found = sweeper.sweep(work, go_on=lambda: not self._stopping.is_set())
         except Exception as error:

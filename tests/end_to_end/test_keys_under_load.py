@@ -79,10 +79,10 @@ def test_s050_no_delivery_is_lost_and_none_fails_to_open(
     thread.start()
     dice = random.Random(SEED)  # noqa: S311  dice
     killed = 0
-    for _ in range(5):
+    for _ in range(12):
         rotation, _ = process("keys", "rotate")
         try:
-            rotation.wait(dice.uniform(0.3, 1.2))
+            rotation.wait(dice.uniform(0.1, 0.8))
         except subprocess.TimeoutExpired:
             rotation.kill()
             killed += 1

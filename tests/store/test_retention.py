@@ -128,3 +128,22 @@ def test_a_run_is_bounded_and_the_next_one_goes_on(store, clock):
     deleted = [small.purge(PERIODS, clock())["deliveries"] for _ in range(3)]
     assert deleted == [4, 4, 2]
     assert ids(store) == set()
+
+
+def test_s058_a_run_goes_on_where_the_last_one_stopped_in_every_table(store, clock):
+    """On PostgreSQL the last key was compared as another type: the second run failed."""
+    for number in range(5):
+        put(store, clock)
+        score(store, clock, "portal", str(number))
+    clock.advance(days=1_000)
+    retention = Retention(
+        inbox=store.databases.inbox,
+        ledger=store.databases.ledger,
+        audit=store.audit,
+        rows_a_run=2,
+    )
+    for _ in range(8):
+        retention.purge(PERIODS, clock())
+
+    assert rows(store, "lead") == rows(store, "score_history") == 0
+    assert ids(store) == set()
