@@ -28,7 +28,7 @@ class Site:
     inquiries_a_day: float  #: Of an account, on average; few have most (log-normal, sigma 1.2).
     events_an_inquiry: float = 8.0  #: Creation, property changes; most fall in the same seconds.
     workers: int = 1
-    record_s: float = 1 / 2_860  #: Processor time of a record on PostgreSQL: python -m bench.scale
+    record_s: float = 1 / 2_150  #: Processor time of a record on PostgreSQL: python -m bench.scale
     batch: int = 100
     call_s: float = 0.3  #: A call to the CRM and back.
     calls_per_10s: int = 90

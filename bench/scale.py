@@ -38,18 +38,37 @@ CONNECTIONS = 16
 RECORDS = 2_000  #: Marked due at a time.
 
 
-def main() -> None:
-    """Measure and print."""
+def main(plot: Path | None = None) -> None:
+    """Measure and print; draw the curves into `plot`."""
     with tempfile.TemporaryDirectory() as name, server() as pg:
         folder = Path(name)
         print(f"PostgreSQL; fdatasync of 4 kB: {fdatasync_us(folder):.0f} us")
-        _receivers(folder, new_database(pg, "scale_receive"))
+        curves = [_receivers(folder, new_database(pg, "scale_receive"))]
         url = new_database(pg, "scale_work")
         open_store(url, KEYS, HEADS).close()
-        _workers(url)
+        curves.append(_workers(url))
+    if plot is not None:
+        _draw(curves, plot)
 
 
-def _receivers(folder: Path, url: str) -> None:
+def _draw(curves: Sequence[Mapping[int, float]], file: Path) -> None:
+    from matplotlib.figure import Figure  # noqa: PLC0415  only who draws waits for it
+
+    figure = Figure(figsize=(7, 3), layout="constrained")
+    for place, (curve, name) in enumerate(
+        zip(curves, ("accepted events/s", "scored records/s"), strict=True), 1
+    ):
+        axes = figure.add_subplot(1, 2, place)
+        axes.plot(list(curve), list(curve.values()), marker="o", label="measured")
+        alone = curve[1]
+        axes.plot(list(curve), [alone * n for n in curve], linestyle=":", label="one x processes")
+        axes.set(xlabel="processes, load and server on two cores", ylabel=name, ylim=(0, None))
+        axes.set_xticks(list(curve))
+        axes.legend(fontsize="small")
+    figure.savefig(file, metadata={"Date": None})
+
+
+def _receivers(folder: Path, url: str) -> dict[int, float]:
     ports = [free_port() for _ in range(max(COUNTS))]
     with ExitStack() as stack:
         for port in ports:
@@ -58,7 +77,7 @@ def _receivers(folder: Path, url: str) -> None:
         for _ in range(ROUNDS):
             for count in COUNTS:
                 found[count].append(_load(ports[:count]))
-    _show("accepted events/s, receivers", found)
+    return _show("accepted events/s, receivers", found)
 
 
 def _load(ports: Sequence[int]) -> float:
@@ -81,7 +100,7 @@ def _load(ports: Sequence[int]) -> float:
     return total * 100
 
 
-def _workers(url: str) -> None:
+def _workers(url: str) -> dict[int, float]:
     found: dict[int, list[float]] = {count: [] for count in COUNTS}
     for _ in range(ROUNDS):
         for count in COUNTS:
@@ -100,13 +119,14 @@ def _workers(url: str) -> None:
                 worker.stdin.write("go\n")
                 worker.stdin.flush()
             found[count].append(sum(float(worker.communicate()[0]) for worker in workers))
-    _show("scored records/s, workers", found)
+    return _show("scored records/s, workers", found)
 
 
-def _show(what: str, found: Mapping[int, Sequence[float]]) -> None:
+def _show(what: str, found: Mapping[int, Sequence[float]]) -> dict[int, float]:
     medians = {count: statistics.median(rates) for count, rates in found.items()}
     for count, rate in medians.items():
         print(f"  {what}: {count}: {rate:9,.0f}  ({rate / medians[1]:.2f} x one)")
+    return medians
 
 
 class Instantly:
@@ -182,4 +202,9 @@ def _mark(store: Store, account: str, turn: int) -> None:
 
 
 if __name__ == "__main__":
-    work(*sys.argv[1:]) if len(sys.argv) > 1 else main()
+    if sys.argv[1:2] == ["--plot"]:
+        main(Path(sys.argv[2]))
+    elif len(sys.argv) > 1:
+        work(*sys.argv[1:])
+    else:
+        main()
