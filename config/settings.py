@@ -21,6 +21,8 @@ class Settings(BaseModel):
     listen_host: str = "127.0.0.1"
     listen_port: int = Field(default=8080, ge=0, le=65_535)
     threads: int = Field(default=8, ge=1, le=64)
+    #: Held ready beside SQLite's files for the day the disk is full; 0 is none.
+    disk_reserve_mb: int = Field(default=64, ge=0, le=100_000_000)
     log_level: str = Field(default="INFO", pattern=LOG_LEVEL)
 
     @field_validator("database_url")
@@ -29,6 +31,11 @@ class Settings(BaseModel):
         if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
             raise ValueError("must begin with sqlite:/// or postgresql+psycopg://")
         return url
+
+    @property
+    def disk_reserve_bytes(self) -> int:
+        """The size of the disk reserve."""
+        return self.disk_reserve_mb * 1024 * 1024
 
     @property
     def database_folder(self) -> Path | None:
@@ -48,5 +55,6 @@ ENVIRONMENT = {
     "listen_host": "LEADSCORE_HOST",
     "listen_port": "LEADSCORE_PORT",
     "threads": "LEADSCORE_THREADS",
+    "disk_reserve_mb": "LEADSCORE_DISK_RESERVE_MB",
     "log_level": "LEADSCORE_LOG_LEVEL",
 }

@@ -42,7 +42,12 @@ def acting() -> Iterator[Acting]:
         click.echo(str(error), err=True)
         sys.exit(USAGE)
     try:
-        store = open_store(settings.database_url, keys, settings.audit_heads_file)
+        store = open_store(
+            settings.database_url,
+            keys,
+            settings.audit_heads_file,
+            reserve_bytes=settings.disk_reserve_bytes,
+        )
     except StoreError as error:
         click.echo(str(error), err=True)
         sys.exit(UNREACHABLE)

@@ -39,23 +39,26 @@ class Store:
         self.databases.close()
 
 
-def open_store(database_url: str, keys: MasterKeys, heads: Path) -> Store:
+def open_store(
+    database_url: str, keys: MasterKeys, heads: Path, *, reserve_bytes: int = 0
+) -> Store:
     """Open the databases.
 
     Args:
         database_url: Where they are.
         keys: The master keys.
         heads: The file of the audit trail's heads; apart from the database in production.
+        reserve_bytes: Size of the disk reserve beside SQLite's files; 0 is none.
 
     Raises:
         StoreError: They cannot be used as they are.
     """
-    databases = open_databases(database_url)
+    databases = open_databases(database_url, reserve_bytes)
     vault = Vault(keys)
     audit = Audit(databases.ledger, vault, heads)
     return Store(
         databases=databases,
-        inbox=Inbox(databases.inbox, vault),
+        inbox=Inbox(databases.inbox, vault, reserve=databases.reserve),
         due=Due(databases.ledger),
         leads=Leads(databases.ledger, vault),
         accounts=Accounts(databases.ledger),

@@ -61,7 +61,12 @@ class Service:
         self._settings = settings
         self._practice = practice
         self.health = Health(utc_now)
-        self.store = open_store(settings.database_url, keys, settings.audit_heads_file)
+        self.store = open_store(
+            settings.database_url,
+            keys,
+            settings.audit_heads_file,
+            reserve_bytes=settings.disk_reserve_bytes,
+        )
         self.store.accounts.ensure(
             (account.name, account.crm, account.external_id) for account in practice.accounts
         )
