@@ -7,7 +7,6 @@ import shutil
 import sys
 import tempfile
 import time
-import traceback
 from pathlib import Path
 
 from bench.faults.catalogue import FAULTS
@@ -45,7 +44,7 @@ def main() -> int:
     rows: list[Row] = []
     try:
         for name in asked.only or FAULTS:
-            for row in _tried(name, circumstances):
+            for row in FAULTS[name](circumstances):
                 rows.append(row)
                 print(line_of(row), flush=True)
     finally:
@@ -67,18 +66,6 @@ def main() -> int:
         found = {"seed": seed, "long": asked.long, "rows": [row.to_json() for row in rows]}
         asked.json.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     return 1 if wrong else 0
-
-
-def _tried(name: str, circumstances: Circumstances) -> list[Row]:
-    began = time.monotonic()
-    try:
-        return FAULTS[name](circumstances)
-    except Exception as error:
-        traceback.print_exc(file=sys.stdout)
-        problem = f"the rig failed: {type(error).__name__}: {error}"[:300]
-        row = Row(fault=name, seconds=time.monotonic() - began, survived=False)
-        row.problems.append(problem)
-        return [row]
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
-from bench.faults import killing
+from bench.faults import disk_full, failing_calls, killing, locking
 from bench.faults.report import Row
 from bench.faults.rig import Circumstances
 
@@ -12,8 +13,17 @@ def _each(function: Callable[[Circumstances, str], Row], circumstances: Circumst
     return [function(circumstances, database) for database in ("sqlite", "postgresql")]
 
 
+def _all(*given: Any) -> list[Row]:
+    *functions, circumstances = given
+    return [function(circumstances) for function in functions]
+
+
 #: Name -> what tries it; each returns one row or several.
 FAULTS: dict[str, Callable[[Circumstances], list[Row]]] = {
     "kills": partial(_each, killing.random_kills),
     "crash_points": partial(_each, killing.crash_points),
+    "disk_full": partial(_all, disk_full.sqlite_full),
+    "failing_calls": partial(_all, failing_calls.on_sqlite, failing_calls.on_postgresql),
+    "locked": partial(_all, locking.sqlite_locked),
+    "server_killed": partial(_all, locking.server_killed),
 }

@@ -5,7 +5,8 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import make_url, text
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from bench.faults.rig import ENV, MARK, MASTER_KEY, Rig, until
 from config.load import load_practice
@@ -33,13 +34,17 @@ class Found:
 def settle(rig: Rig, seconds: float = SETTLE_S, *, may_be_dead: frozenset[str] = frozenset()):
     """Wait until nothing is on its way any more; return what is wrong if it does not end."""
     found = []
+    rig.store.databases.close()  # a server that was killed has cut the rig's own connections too
     if not until(lambda: rig.crm.wait_until_idle(0.2), seconds):
         found.append("I1: the CRM's deliveries are not all acknowledged")
     wanted = [record for record in rig.records if record not in may_be_dead]
 
     def is_quiet() -> bool:
-        counts = rig.store.inbox.counts()
-        if counts["waiting"] or rig.store.due.waiting("hubspot", rig.now()):
+        try:
+            counts = rig.store.inbox.counts()
+            if counts["waiting"] or rig.store.due.waiting("hubspot", rig.now()):
+                return False
+        except OperationalError:
             return False
         return all(rig.crm.contact(record).get("lead_score_tier") for record in wanted)
 
@@ -203,8 +208,3 @@ def scan(rig: Rig) -> list[str]:
 def _holds(path: Path, wanted: list[bytes]) -> bool:
     content = path.read_bytes()
     return any(needle in content for needle in wanted)
-
-
-def database_name(rig: Rig) -> str:
-    """Return the name of the run's database on its server."""
-    return make_url(rig.database_url).database or ""

@@ -1,7 +1,9 @@
 """One row for each fault, and how it is printed."""
 
 import dataclasses
+import sys
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -52,6 +54,10 @@ def row(fault: str) -> Iterator[Row]:
     began = time.monotonic()
     try:
         yield found
+    except Exception as error:
+        # The rig itself stumbled: that is no proof of survival.
+        traceback.print_exc(file=sys.stdout)
+        found.problems.append(f"the rig failed: {type(error).__name__}: {error}"[:300])
     finally:
         found.seconds = time.monotonic() - began
     found.survived = not found.problems

@@ -65,7 +65,17 @@ class Sent:
     p99_ms: float
     longest_s: float
     spans: list[tuple[float, float, str]] = field(repr=False)
-    began: float  #: Monotonic, about.
+    began: float  #: Monotonic.
+
+    def within(self, since: float, until: float, code: str) -> int:
+        """Count tries that lay wholly in a span of monotonic time and had an answer."""
+        spans = [(a + self.began, b + self.began, c) for a, b, c in self.spans]
+        return sum(since <= a and b <= until and c == code for a, b, c in spans)
+
+    def first_after(self, at: float, code: str) -> float:
+        """Return how long after an instant the first such answer came."""
+        times = [b + self.began - at for _, b, c in self.spans if c == code]
+        return min((each for each in times if each >= 0), default=999.0)
 
 
 class Rig:
@@ -289,7 +299,6 @@ class Rig:
             "mark": MARK,
             **more,
         }
-        began = time.monotonic()
         process = subprocess.Popen(
             [sys.executable, "-m", "bench.faults.sender"],
             stdin=subprocess.PIPE,
@@ -308,7 +317,7 @@ class Rig:
                 self.journal |= set(zip(map(int, lines[::2]), map(int, lines[1::2]), strict=True))
                 self.events_sent += found["events"]
                 names = ("answers", "events", "given_up", "p50_ms", "p99_ms", "longest_s", "spans")
-                ended.append(Sent(began=began, **{name: found[name] for name in names}))
+                ended.append(Sent(**{name: found[name] for name in (*names, "began")}))
             return ended[0]
 
         try:
