@@ -2,7 +2,7 @@
 
 The product has no hook for any of this: a patch replaces one of its functions in that process only.
 `clock:FILE` moves the wall clock by the seconds that stand in FILE; `lease:SECONDS` shortens the
-lease, so that a killed worker's account is taken over in the rig's time; `crash:POINT:N` kills the
+lease, so that a killed worker's account is taken over in the rig's time; `housekeeping:SECONDS` lets it run more often. `crash:POINT:N` kills the
 process the N-th time it comes to a point.
 """
 
@@ -43,7 +43,7 @@ _APPENDERS = {
 def apply(patch: str) -> None:
     """Apply one patch to this process."""
     kind, _, rest = patch.partition(":")
-    {"clock": _clock, "lease": _lease, "crash": _crash}[kind](rest)
+    {"clock": _clock, "lease": _lease, "housekeeping": _housekeeping, "crash": _crash}[kind](rest)
 
 
 def offset_of(file: Path | str) -> timedelta:
@@ -63,6 +63,11 @@ def _clock(file: str) -> None:
 def _lease(seconds: str) -> None:
     importlib.import_module("store.accounts").LEASE_S = float(seconds)
     importlib.import_module("webhooks.worker").HEARTBEAT_S = float(seconds) / 4
+
+
+def _housekeeping(seconds: str) -> None:
+    made = importlib.import_module("webhooks.housekeeping").Housekeeping.__init__
+    made.__kwdefaults__["every_s"] = float(seconds)
 
 
 def _crash(rest: str) -> None:

@@ -31,6 +31,8 @@ MARK = "Qx9MARKER"
 MASTER_KEY = "7c" * 32
 ENV = {"HUBSPOT_ACCESS_TOKEN": f"pat-{MARK}", "HUBSPOT_CLIENT_SECRET": f"secret-{MARK}"}
 TARGET = "https://scores.example.com/webhooks/hubspot"
+#: Alembic makes tables in one thread at a time.
+OPENING = threading.Lock()
 #: Lease of the nursery's workers: a killed worker's account is taken over in the rig's time.
 LEASE_S = 1.2
 _MESSAGES = (
@@ -107,6 +109,7 @@ class Rig:
             crm_url: Gives the address the service reaches the CRM by.
             server: Another PostgreSQL than the shared one.
         """
+        self.is_long = circumstances.is_long
         self.rng = circumstances.rng(f"{name} {database}")
         self.folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=circumstances.folder))
         self.database = database
@@ -145,7 +148,7 @@ class Rig:
         self.watch = Watch(self.crm)
         self.records: list[str] = []
         self.store: Store
-        self.first_id = 0
+        self._is_open = False
 
     def __enter__(self) -> "Rig":
         """Start the CRM; give it its first contacts; make the database."""
@@ -154,16 +157,23 @@ class Rig:
         key.chmod(0o600)
         url = self._stack.enter_context(running(self.crm))
         (self.folder / "practice.toml").write_text(practice_text(self._crm_url(url)), "utf-8")
-        self._stack.callback(self._end_all)
-        self.store = open_store(
-            self.database_url, keys_from_file(key), self.folder / "audit.heads"
-        )
+        self.reopen()
         self._stack.callback(self._close_store)
+        self._stack.callback(self._end_all)
         return self
 
     def __exit__(self, *_: object) -> None:
         """End everything."""
         self._stack.close()
+
+    def reopen(self) -> None:
+        """Open the rig's own view of the database, with the keys that are in the file now."""
+        if self._is_open:
+            self.store.close()
+        keys = keys_from_file(self.folder / "master.key")
+        with OPENING:
+            self.store = open_store(self.database_url, keys, self.folder / "audit.heads")
+        self._is_open = True
 
     def _close_store(self) -> None:
         self.store.close()
