@@ -9,20 +9,25 @@ from bench.faults.rig import Circumstances, Rig, until
 
 HALF_HOURS = 48
 #: `calls_per_10s` of the practice.
-BUDGET = 180
+BUDGET = 24
 
 
 def day_away(circumstances: Circumstances) -> Row:
     """Answer nothing but 503 for 24 h, while inquiries keep coming."""
     with row("S87 CRM away for 24 h (moved clock)") as found:
-        rig = Rig(circumstances, "away", moves_clock=True, settings={"rate_per_10s": 190})
+        rig = Rig(
+            circumstances,
+            "away",
+            moves_clock=True,
+            settings={"rate_per_10s": 190},
+            calls_per_10s=BUDGET,
+        )
         with rig:
             receiver, worker = rig.add("receive"), rig.add("work")
             rig.ready()
             until(lambda: len(rig.watch.writes) >= len(rig.records), 20)
             rig.crm.faults.answer(r"/crm/", 503, b"away", times=10**9)
-            rig.watch.disturb(time.monotonic() - 2, time.monotonic() + 90)
-            before = dict(rig.crm.counters)
+            rig.watch.disturb(time.monotonic() - 2, time.monotonic() + 400)
             each = 200 if circumstances.is_long else 40
             late = []
             with rig.sending(rate=20, seconds=HALF_HOURS * 0.45, events=3) as sent:
@@ -32,24 +37,29 @@ def day_away(circumstances: Circumstances) -> Row:
                     found.inputs += 1
                     time.sleep(0.4)
             result = sent()
-            tried = sum(
-                rig.crm.counters[kind] - before[kind] for kind in ("batch_read", "batch_update")
-            )
+            tried = rig.crm.faults.struck
+            # What is signed just before a jump of the clock comes half an hour late.
+            stale = result.answers.pop("401", 0)
+            found.demand(stale <= HALF_HOURS, f"{stale} deliveries were refused as stale")
             found.demand(set(result.answers) == {"200"}, f"receiving suffered: {result.answers}")
+            found.demand(tried <= 10 * HALF_HOURS, f"{tried} calls to a CRM that is away")
             found.demand(receiver.get("/healthz")[0] == 200, "the receiver is not alive")
             found.demand(worker.get("/readyz")[0] == 503, "/readyz did not tell")
             reads = len(rig.watch.reads)
             back_at = time.monotonic()
             rig.crm.faults.clear()
             rig.move(HALF_HOURS * 1_830.0 + 90)  # past the pause
-            scored = until(lambda: all("lead_score_tier" in rig.crm.contact(r) for r in late), 90)
+            scored = until(
+                lambda: all("lead_score_tier" in rig.crm.contact(r) for r in late),
+                300 if rig.is_long else 90,
+            )
             drained_s = time.monotonic() - back_at
-            found.demand(scored, "it was not drained in 90 s")
+            found.demand(scored, "it was not drained in time")
             found.take(check(rig))
             found.sent = result.events + len(rig.watch.queued)
             found.demand(_is_in_order(rig, late, reads), "not drained oldest first")
             worst = rig.crm.counters["worst_10s"]
-            found.demand(worst <= BUDGET, f"{worst} calls in 10 s, over {BUDGET}")
+            found.demand(BUDGET - 6 < worst <= BUDGET, f"{worst} calls in 10 s, over {BUDGET}")
             found.notes.append(
                 f"{len(late)} records waited; {tried} calls reached a CRM that was away; drained in"
                 f" {drained_s:.0f} s, at most {worst} calls in 10 s; receiving p99"
@@ -69,9 +79,7 @@ def _is_in_order(rig: Rig, late: list[str], after: int) -> bool:
         if len(new) > 1:
             middles.append(new[len(new) // 2])
     return len(middles) > 5 and all(
-        earlier < later
-        for place, earlier in enumerate(middles)
-        for later in middles[place + 5 :]
+        earlier < later for place, earlier in enumerate(middles) for later in middles[place + 5 :]
     )
 
 
@@ -122,9 +130,7 @@ def poison(circumstances: Circumstances) -> Row:
             code = next(letter["code"] for letter in letters if letter["code"] != "unreadable")
             done = rig.run(["dead-letters", "replay", "--code", code])
             found.demand(done.returncode == 0, f"replay ended with {done.returncode}")
-            replayed = until(
-                lambda: all("lead_score_tier" in rig.crm.contact(r) for r in bad), 20
-            )
+            replayed = until(lambda: all("lead_score_tier" in rig.crm.contact(r) for r in bad), 20)
             found.demand(replayed, "what was replayed got no score")
             found.stored, found.lost = 0, 0
             found.take(check(rig, unreadable=unreadable))
@@ -134,12 +140,10 @@ def poison(circumstances: Circumstances) -> Row:
 
 def _letters(rig: Rig, wanted: int) -> list[dict]:
     """Move the clock through the tries until the poison is given up; return the dead letters."""
-    letters: list[dict] = []
     for number in range(1, 40):
         rig.move(number * 60.0)
         time.sleep(0.5)
         counts = rig.store.dead_letters.counts()
         if sum(count for code, count in counts.items() if code != "unreadable") >= wanted:
             break
-    letters = json.loads(rig.run(["dead-letters", "list", "--json"]).stdout)
-    return letters
+    return json.loads(rig.run(["dead-letters", "list", "--json"]).stdout)

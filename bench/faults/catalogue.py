@@ -4,12 +4,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from bench.faults import away, crm, disk_full, failing_calls, keys, killing, load, locking
+from bench.faults import away, crm, disk_full, failing_calls, keys, killing, load, locking, mutated
 from bench.faults.report import Row
 from bench.faults.rig import Circumstances
 
 
-def _each(function: Callable[[Circumstances, str], Row], circumstances: Circumstances):
+def _each(
+    function: Callable[[Circumstances, str], Row], circumstances: Circumstances
+) -> list[Row]:
     return [function(circumstances, database) for database in ("sqlite", "postgresql")]
 
 
@@ -30,6 +32,7 @@ FAULTS: dict[str, Callable[[Circumstances], list[Row]]] = {
     "crm": crm.all_of_them,
     "away": partial(_all, away.day_away),
     "poison": partial(_all, away.poison),
+    "mutated": partial(_all, mutated.deliveries),
     "keys": partial(_all, keys.lost_and_wrong),
     "clock": partial(_all, keys.clock_moved),
     "keys_to_come": keys.not_built,

@@ -33,7 +33,15 @@ def _lost(rig: Rig, times: int) -> None:
 
 
 def _bad_json(rig: Rig, times: int) -> None:
-    bodies = (b"{", b"null", b"[]", b'{"results": 5}', b'{"results": [{"id": 7}]}', b"\xff\xfe", b"")
+    bodies = (
+        b"{",
+        b"null",
+        b"[]",
+        b'{"results": 5}',
+        b'{"results": [{"id": 7}]}',
+        b"\xff\xfe",
+        b"",
+    )
     # Only some in the short set: the account rests longer after each.
     for body in bodies if times > 6 else rig.rng.sample(bodies, 3):
         rig.crm.faults.answer(rig.rng.choice([r"/batch/read", _CALLS]), 200, body, times=2)

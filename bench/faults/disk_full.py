@@ -4,13 +4,13 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from bench.faults.invariants import check
 from bench.faults.report import Row, row
-from bench.faults.rig import Circumstances, Rig, until
+from bench.faults.rig import Circumstances, Rig, Sent, until
 
 SIZE_MB = 24
 RESERVE_MB = 6
@@ -62,11 +62,13 @@ def _fill_and_free(circumstances: Circumstances, disk: Path, found: Row) -> None
         found.demand(receiver.is_alive() and worker.is_alive(), "a process died")
         found.sent += len(rig.watch.queued)
         found.take(check(rig))
-        counted = len(receiver.lines("disk_reserve.released") + worker.lines("disk_reserve.released"))
+        counted = len(
+            receiver.lines("disk_reserve.released") + worker.lines("disk_reserve.released")
+        )
         found.notes.append(f"reserve released {counted} times in {rounds} rounds")
 
 
-def _one_round(rig: Rig, disk: Path, found: Row, sent) -> None:
+def _one_round(rig: Rig, disk: Path, found: Row, sent: Callable[[], Sent]) -> None:
     reserve = disk / "leadscore.reserve"
     receiver = rig.receivers()[0]
     time.sleep(1.5)

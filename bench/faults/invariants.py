@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from bench.faults.rig import ENV, MARK, MASTER_KEY, Rig, until
+from bench.faults.rig import ENV, MARK, MASTER_KEY, SALESFORCE, Rig, until
 from config.load import load_practice
 from config.models import packaged_model
 from integrations.mapping import LeadReader
@@ -31,7 +31,9 @@ class Found:
     problems: list[str] = field(default_factory=list)
 
 
-def settle(rig: Rig, seconds: float = SETTLE_S, *, may_be_dead: frozenset[str] = frozenset()):
+def settle(
+    rig: Rig, seconds: float = SETTLE_S, *, may_be_dead: frozenset[str] = frozenset()
+) -> list[str]:
     """Wait until nothing is on its way any more; return what is wrong if it does not end."""
     found = []
     rig.store.databases.close()  # a server that was killed has cut the rig's own connections too
@@ -63,8 +65,8 @@ def check(
     rig: Rig,
     *,
     dead: frozenset[str] = frozenset(),
-    unreadable: int = 0,
-    quarantined: int = 0,
+    unreadable: int | None = 0,
+    quarantined: int | None = 0,
     settle_s: float = SETTLE_S,
 ) -> Found:
     """Return what holds after a fault.
@@ -72,8 +74,8 @@ def check(
     Args:
         rig: The run; its processes still live.
         dead: Records that must be dead letters, and no others.
-        unreadable: Events that must be dead letters, at least.
-        quarantined: Deliveries that must be in quarantine.
+        unreadable: Events that must be dead letters, at least; None for any number.
+        quarantined: Deliveries that must be in quarantine; None for any number.
         settle_s: How long the service has to come to rest.
     """
     found = Found(problems=settle(rig, settle_s, may_be_dead=dead))
@@ -86,7 +88,9 @@ def check(
     unsent = rig.watch.queued - rig.watch.acknowledged
     if unsent:
         found.problems.append(f"I1: {len(unsent)} of the CRM's events were never acknowledged")
-    found.problems += _ends(rig, stored, dead, unreadable, quarantined, found)
+    found.problems += _ends(
+        rig, stored, dead=dead, unreadable=unreadable, quarantined=quarantined, found=found
+    )
     wrong = wrong_scores(rig, dead)
     if wrong:
         found.problems.append(f"I3, I7: {len(wrong)} records show another score, as {wrong[0]}")
@@ -117,17 +121,20 @@ def stored_events(rig: Rig) -> set[tuple[int, int]]:
         except ValueError:
             continue  # mutated: kept for a person
         for event in events if isinstance(events, list) else []:
-            if isinstance(event, dict) and isinstance(event.get("objectId"), int):
-                found.add((event.get("eventId"), event["objectId"]))
+            if isinstance(event, dict) and all(
+                isinstance(event.get(name), int) for name in ("eventId", "objectId")
+            ):
+                found.add((event["eventId"], event["objectId"]))
     return found
 
 
 def _ends(
     rig: Rig,
     stored: set[tuple[int, int]],
+    *,
     dead: frozenset[str],
-    unreadable: int,
-    quarantined: int,
+    unreadable: int | None,
+    quarantined: int | None,
     found: Found,
 ) -> list[str]:
     """I2: each stored event's record has a score, is gone, or is a dead letter."""
@@ -144,10 +151,10 @@ def _ends(
     if dead_records != dead:
         problems.append(f"I2: {len(dead_records)} records are dead letters, not {len(dead)}")
     events = sum(not row.record_id for row in letters)
-    if events < unreadable or (events and not unreadable):
+    if unreadable is not None and (events < unreadable or (events and not unreadable)):
         problems.append(f"I2: {events} events are dead letters, not {unreadable}")
     aside = rig.store.inbox.counts()["quarantined"]
-    if aside != quarantined:
+    if quarantined is not None and aside != quarantined:
         problems.append(f"I2: {aside} deliveries are in quarantine, not {quarantined}")
     return problems
 
@@ -185,7 +192,7 @@ def _audit(rig: Rig) -> list[str]:
 
 def needles() -> list[bytes]:
     """Return what must stand nowhere in clear, as it is and in other writings."""
-    plain = [MARK, *ENV.values(), MASTER_KEY]
+    plain = [MARK, *ENV.values(), *SALESFORCE.values(), MASTER_KEY]
     found = [each.encode() for each in plain]
     found += [base64.b64encode(each.encode())[:12] for each in plain]
     return [*found, MARK.lower().encode(), MARK.encode().hex().encode(), MARK.encode("utf-16-le")]
@@ -197,11 +204,14 @@ def scan(rig: Rig) -> list[str]:
         rig.server.dump(rig.database_url, rig.folder)
     own = {"master.key", "clock", "practice.toml"}
     wanted = needles()
-    found = []
+    found: list[str] = []
     for folder in {rig.folder, rig.data}:
-        for path in folder.rglob("*") if folder.exists() else ():
-            if path.is_file() and path.name not in own and _holds(path, wanted):
-                found.append(path.name)
+        paths = folder.rglob("*") if folder.exists() else ()
+        found += [
+            path.name
+            for path in paths
+            if path.is_file() and path.name not in own and _holds(path, wanted)
+        ]
     return found
 
 

@@ -4,7 +4,7 @@ import time
 
 from bench.faults.invariants import check
 from bench.faults.report import Row, row
-from bench.faults.rig import Circumstances, Rig
+from bench.faults.rig import Circumstances, Rig, until
 
 PER_SECOND = 300
 EVENTS = 5
@@ -25,6 +25,7 @@ def under_load(circumstances: Circumstances, database: str) -> Row:
             receiver = rig.add("receive", is_quick=False)
             worker = rig.add("work", is_quick=False)
             rig.ready()
+            until(lambda: len(rig.watch.writes) >= len(rig.records), 30)
             rate = PER_SECOND
             for rate in RATES:
                 with rig.sending(rate=rate, seconds=4, events=EVENTS) as sent:

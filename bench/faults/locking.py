@@ -71,9 +71,12 @@ def server_killed(circumstances: Circumstances) -> Row:
             gaps = [rig.rng.uniform(5, 40) for _ in range(20)]
             if not circumstances.is_long:
                 gaps = [5.0, rig.rng.uniform(5, 8), rig.rng.uniform(6, 10), 5.0]
-            with rig.living(10), rig.sending(
-                rate=15, seconds=sum(gaps) + 3 * len(gaps), events=2, connections=64
-            ) as sent:
+            with (
+                rig.living(10),
+                rig.sending(
+                    rate=15, seconds=sum(gaps) + 3 * len(gaps), events=2, connections=64
+                ) as sent,
+            ):
                 back = []
                 for gap in gaps:
                     time.sleep(gap)

@@ -17,8 +17,8 @@ def main() -> None:
     """Fork children until standard input ends."""
     # All that the command imports late.
     import console.cli  # noqa: PLC0415
-    import console.serving  # noqa: PLC0415
-    import store.postgres  # noqa: PLC0415
+    import console.serving  # noqa: F401, PLC0415
+    import store.postgres  # noqa: F401, PLC0415
     import webhooks.working  # noqa: F401, PLC0415
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a dead child leaves nothing behind

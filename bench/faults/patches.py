@@ -53,7 +53,7 @@ def offset_of(file: Path | str) -> timedelta:
 
 def moved_clock(file: Path | str) -> Callable[[], datetime]:
     """Return the wall clock, moved by what stands in `file` at that moment."""
-    return lambda: datetime.now(UTC) + offset_of(file)  # noqa: DTZ005, TID251  the rig's clock
+    return lambda: datetime.now(UTC) + offset_of(file)  # noqa: TID251  the rig's clock
 
 
 def _clock(file: str) -> None:

@@ -177,8 +177,7 @@ def free_port(taken: set[int]) -> int:
         port = 10_000 + secrets.randbelow(20_000)
         if port in taken:
             continue
-        with socket.socket() as probe:
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                taken.add(port)
-                return port
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            taken.add(port)
+            return port

@@ -9,12 +9,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from bench.faults.patches import moved_clock
 from bench.faults.processes import ROOT, Nursery, Part, free_port
@@ -30,6 +30,11 @@ from store.rooms import Store, open_store
 MARK = "Qx9MARKER"
 MASTER_KEY = "7c" * 32
 ENV = {"HUBSPOT_ACCESS_TOKEN": f"pat-{MARK}", "HUBSPOT_CLIENT_SECRET": f"secret-{MARK}"}
+SALESFORCE = {
+    "SALESFORCE_CONSUMER_KEY": f"key-{MARK}",
+    "SALESFORCE_CONSUMER_SECRET": f"consumer-{MARK}",
+    "SALESFORCE_PATH_TOKEN": f"path-{MARK}-of-128-bits",
+}
 TARGET = "https://scores.example.com/webhooks/hubspot"
 #: Alembic makes tables in one thread at a time.
 OPENING = threading.Lock()
@@ -95,6 +100,8 @@ class Rig:
         settings: dict[str, Any] | None = None,
         crm_url: Callable[[str], str] = lambda url: url,
         server: Server | None = None,
+        both: bool = False,
+        calls_per_10s: int = 180,
     ) -> None:
         """Prepare a run.
 
@@ -108,6 +115,8 @@ class Rig:
             settings: Of the pretend HubSpot.
             crm_url: Gives the address the service reaches the CRM by.
             server: Another PostgreSQL than the shared one.
+            calls_per_10s: The rate budget of the practice.
+            both: The practice has a Salesforce account as well; its CRM does not answer.
         """
         self.is_long = circumstances.is_long
         self.rng = circumstances.rng(f"{name} {database}")
@@ -122,6 +131,8 @@ class Rig:
         self._nursery = circumstances.nursery
         self._ports: set[int] = set()
         self._people = people
+        self._both = both
+        self._calls_per_10s = calls_per_10s
         self._crm_url = crm_url
         self._stack = ExitStack()
         self._senders = 0
@@ -150,13 +161,18 @@ class Rig:
         self.store: Store
         self._is_open = False
 
-    def __enter__(self) -> "Rig":
+    def __enter__(self) -> Self:
         """Start the CRM; give it its first contacts; make the database."""
         key = self.folder / "master.key"
         key.write_text(f"1 primary {MASTER_KEY}\n", "ascii")
         key.chmod(0o600)
         url = self._stack.enter_context(running(self.crm))
-        (self.folder / "practice.toml").write_text(practice_text(self._crm_url(url)), "utf-8")
+        (self.folder / "practice.toml").write_text(
+            practice_text(self._crm_url(url), both=self._both).replace(
+                "calls_per_10s = 180", f"calls_per_10s = {self._calls_per_10s}"
+            ),
+            "utf-8",
+        )
         self.reopen()
         self._stack.callback(self._close_store)
         self._stack.callback(self._end_all)
@@ -190,6 +206,7 @@ class Rig:
         return {
             "PATH": environment()["PATH"],
             **ENV,
+            **SALESFORCE,
             "DATABASE_URL": self.database_url,
             "LEADSCORE_PRACTICE": str(self.folder / "practice.toml"),
             "LEADSCORE_MASTER_KEY_FILE": str(self.folder / "master.key"),
@@ -270,7 +287,7 @@ class Rig:
         self.crm.update_contact(self.rng.choice(self.records), {"message": message})
 
     @contextlib.contextmanager
-    def living(self, changes_a_second: float = 20.0):
+    def living(self, changes_a_second: float = 20.0) -> Iterator[None]:
         """Let contacts come and change until the block ends."""
         ending = threading.Event()
 
@@ -291,7 +308,9 @@ class Rig:
             thread.join()
 
     @contextlib.contextmanager
-    def sending(self, *, rate: float, seconds: float, events: int = 5, **more: Any):
+    def sending(
+        self, *, rate: float, seconds: float, events: int = 5, **more: Any
+    ) -> Iterator[Callable[[], Sent]]:
         """Send deliveries beside the CRM's own; yields what waits for the end of it."""
         self._senders += 1
         journal = self.folder / f"journal-{self._senders}"
@@ -350,11 +369,13 @@ class Rig:
         )
 
 
-def practice_text(crm_url: str) -> str:
-    """Return the demo's practice with one HubSpot account."""
+def practice_text(crm_url: str, *, both: bool = False) -> str:
+    """Return the demo's practice: its HubSpot account, and the other one where asked for."""
     found = resources.files("console").joinpath("demo.toml").read_text("utf-8")
-    start = found.index('[[accounts]]\nname = "salesforce"')
-    found = found[:start] + found[found.index("[fields.hubspot]") :]
+    if not both:
+        start = found.index('[[accounts]]\nname = "salesforce"')
+        found = found[:start] + found[found.index("[fields.hubspot]") :]
+    found = found.replace("{salesforce_url}", "http://127.0.0.1:1")
     return found.replace("{hubspot_url}", crm_url).replace(
         "{service_url}", "https://scores.example.com"
     )

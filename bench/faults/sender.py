@@ -74,9 +74,6 @@ class Load:
         for _ in senders:
             todo.put_nowait(None)
         await asyncio.gather(*senders)
-        Path(order.journal).write_text(
-            "".join(f"{event} {record}\n" for event, record in self.acknowledged), "ascii"
-        )
         self.waits.sort()
         return {
             "deliveries": self.made,
@@ -150,7 +147,7 @@ class Load:
 
     def _request(self, events: list[dict]) -> bytes:
         body = json.dumps(events).encode()
-        now = datetime.now(UTC)
+        now = datetime.now(UTC)  # noqa: TID251  a process of its own
         if self.order.clock:
             now += offset_of(self.order.clock)
         at = str(int(now.timestamp() * 1000)).encode()
@@ -193,8 +190,6 @@ class Line:
             name, _, value = field_.partition(b":")
             if name.lower() == b"content-length":
                 length = int(value)
-            elif name.lower() == b"connection" and value.strip() == b"close":
-                self._turn += 0
         await reader.readexactly(length)
         return head[9:12].decode()
 
@@ -205,5 +200,14 @@ class Line:
             self._ends = None
 
 
+def main() -> None:
+    """Send what standard input orders; write the journal; print what happened."""
+    load = Load(Order(**json.load(sys.stdin)))
+    found = asyncio.run(load.run())
+    lines = "".join(f"{event} {record}\n" for event, record in load.acknowledged)
+    Path(load.order.journal).write_text(lines, "ascii")
+    print(json.dumps(found))
+
+
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(Load(Order(**json.load(sys.stdin))).run())))
+    main()
