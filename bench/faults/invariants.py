@@ -97,7 +97,7 @@ def check(
     needless = rig.watch.needless()
     if needless:
         found.problems.append(f"I4: {len(needless)} scores were written twice")
-    found.problems += _audit(rig)
+    found.problems += trails(rig)
     found.problems += [f"I8: {fault}" for fault in check_integrity(rig.store.databases)]
     marked = scan(rig)
     if marked:
@@ -181,7 +181,7 @@ def wrong_scores(rig: Rig, dead: frozenset[str]) -> list[tuple[object, ...]]:
     return wrong
 
 
-def _audit(rig: Rig) -> list[str]:
+def trails(rig: Rig) -> list[str]:
     """I6: add a row, keep the heads, and verify every trail."""
     audit = rig.store.audit
     audit.record(Act(account_id="hubspot", actor="rig", act="rig.checked"), rig.now())

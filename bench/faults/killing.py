@@ -2,11 +2,14 @@
 
 import time
 
-from bench.faults.invariants import check
+from sqlalchemy import text
+
+from bench.faults.invariants import check, trails
 from bench.faults.patches import CRASH_POINTS
 from bench.faults.processes import Part
 from bench.faults.report import Row, row
-from bench.faults.rig import Circumstances, Rig
+from bench.faults.rig import Circumstances, Rig, until
+from store.engine import reading
 
 #: Database -> kills in the short set and in the long one.
 KILLS = {"sqlite": (200, 2_000), "postgresql": (50, 500)}
@@ -69,7 +72,7 @@ def _kill(rig: Rig, part: Part) -> None:
 def crash_points(circumstances: Circumstances, database: str) -> Row:
     """Kill a process at each named point of the way of an event."""
     with row(f"S82 SIGKILL at each crash point, {database}") as found:
-        rig = Rig(circumstances, "points", database=database, moves_clock=database == "sqlite")
+        rig = Rig(circumstances, "points", database=database, moves_clock=True)
         with rig:
             parts = {command: rig.add(command) for command in ("receive", "work")}
             rig.ready()
@@ -78,13 +81,38 @@ def crash_points(circumstances: Circumstances, database: str) -> Row:
                 victim = parts[CRASH_POINTS[point][0]]
                 if point == "audited_not_purged":
                     continue  # its own fault, below: what is purged is not to be found again
-                _crash_once(rig, victim, point, found)
+                crash_once(rig, victim, point, found)
             found.take(check(rig))
             found.sent += len(rig.watch.queued)
+            _crash_between_audit_and_purge(rig, parts["work"], found)
     return found
 
 
-def _crash_once(rig: Rig, victim: Part, point: str, found: Row) -> None:
+def _crash_between_audit_and_purge(rig: Rig, worker: Part, found: Row) -> None:
+    """Kill housekeeping between its audit row and its deletes; last, since it deletes."""
+    with reading(rig.store.databases.ledger).connect() as connection:
+        leads = connection.execute(text("SELECT count(*) FROM lead")).scalar_one()
+    worker.end()
+    rig.move(15 * 86_400.0)  # raw deliveries are kept for 14 days
+    worker.start("crash:audited_not_purged:1")
+    found.demand(worker.died(12), "audited_not_purged was not reached in 12 s")
+    found.inputs += 1
+
+    def left() -> int:
+        with reading(rig.store.databases.inbox).connect() as connection:
+            return connection.execute(text("SELECT count(*) FROM delivery")).scalar_one()
+
+    found.demand(left() > 0, "something was purged before the kill")
+    worker.start()
+    found.demand(until(lambda: left() == 0, 15), "what was recorded was not purged")
+    with reading(rig.store.databases.ledger).connect() as connection:
+        after = connection.execute(text("SELECT count(*) FROM lead")).scalar_one()
+    found.demand(after == leads, "facts were purged early")
+    found.problems += trails(rig)
+
+
+def crash_once(rig: Rig, victim: Part, point: str, found: Row) -> None:
+    """Kill `victim` at a point while inquiries come, and start it again."""
     rig.watch.disturb(time.monotonic() - 2.0, time.monotonic() + 15.0)
     victim.kill()
     # Taking an account happens once in a worker's life.

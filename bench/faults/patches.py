@@ -34,7 +34,7 @@ CRASH_POINTS = {
     "account_taken": ("work", "store.accounts", "Accounts", "take", "after"),
     "audited_not_purged": ("work", "store.audit", "Audit", "record", "after"),
 }
-_APPENDERS = {
+APPENDERS = {
     "sqlite": ("store.sqlite", "SqliteAppender"),
     "postgresql": ("store.postgres", "PostgresAppender"),
 }
@@ -43,7 +43,13 @@ _APPENDERS = {
 def apply(patch: str) -> None:
     """Apply one patch to this process."""
     kind, _, rest = patch.partition(":")
-    {"clock": _clock, "lease": _lease, "housekeeping": _housekeeping, "crash": _crash}[kind](rest)
+    {
+        "clock": _clock,
+        "lease": _lease,
+        "housekeeping": _housekeeping,
+        "crash": _crash,
+        "lose": _lose,
+    }[kind](rest)
 
 
 def offset_of(file: Path | str) -> timedelta:
@@ -73,10 +79,24 @@ def _housekeeping(seconds: str) -> None:
 def _crash(rest: str) -> None:
     point, _, times = rest.partition(":")
     _, module, owner, method, side = CRASH_POINTS[point]
-    homes = _APPENDERS.values() if module == "{appender}" else [(module, owner)]
+    homes = APPENDERS.values() if module == "{appender}" else [(module, owner)]
     for home, name in homes:
         found = importlib.import_module(home)
         _arm(getattr(found, name) if name else found, method, side, int(times))
+
+
+def _lose(every: str) -> None:
+    """Let the receiver acknowledge every so-manieth delivery without storing it: see the tests."""
+    for home, name in APPENDERS.values():
+        owner = getattr(importlib.import_module(home), name)
+        true, left = owner.__call__, [int(every)]
+
+        def losing(self: Any, rows: Any, timeout_s: float, *, true: Any = true, left: Any = left):  # noqa: ANN202
+            left[0] -= 1
+            if left[0] % int(every):
+                true(self, rows, timeout_s)
+
+        owner.__call__ = losing
 
 
 def _arm(owner: Any, method: str, side: str, times: int) -> None:
