@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test semantic check format lint types floors lock bench clean
+.PHONY: demo test semantic check format lint types floors faults faults-long lock bench clean
 
 demo: $(READY)
 	@exec $(BIN)/leadscore demo
@@ -39,6 +39,14 @@ types: $(READY)
 
 floors: $(READY)
 	@$(BIN)/lint-imports
+
+# What can fail, on real processes: docs/faults.md. As root, for a small disk in memory.
+# FAULTS="--only disk_full --seed 17" repeats one.
+faults: $(READY)
+	@$(BIN)/python -m bench.faults --json build/faults.json $(FAULTS)
+
+faults-long: $(READY)
+	@$(BIN)/python -m bench.faults --long --json build/faults-long.json $(FAULTS)
 
 # Needs uv (pip install uv). Hashes only, no registry address.
 lock:

@@ -28,6 +28,8 @@ class Settings(BaseModel):
     listen_host: str = "127.0.0.1"
     listen_port: int = Field(default=8080, ge=0, le=65_535)
     threads: int = Field(default=8, ge=1, le=64)
+    #: Held ready beside SQLite's files for the day the disk is full; 0 is none.
+    disk_reserve_mb: int = Field(default=64, ge=0, le=100_000_000)
     log_level: str = Field(default="INFO", pattern=LOG_LEVEL)
     semantic: bool = False  #: Whether the emergency gate also reads meaning.
     semantic_model: Path | None = None  #: Folder of its model; by default the installed package's.
@@ -55,6 +57,11 @@ class Settings(BaseModel):
         return self.tombstones_file or self.audit_heads_file.with_name("tombstones")
 
     @property
+    def disk_reserve_bytes(self) -> int:
+        """The size of the disk reserve."""
+        return self.disk_reserve_mb * 1024 * 1024
+
+    @property
     def database_folder(self) -> Path | None:
         """The folder of the SQLite files; None for PostgreSQL."""
         if not self.database_url.startswith("sqlite:///"):
@@ -76,6 +83,7 @@ ENVIRONMENT = {
     "listen_host": "LEADSCORE_HOST",
     "listen_port": "LEADSCORE_PORT",
     "threads": "LEADSCORE_THREADS",
+    "disk_reserve_mb": "LEADSCORE_DISK_RESERVE_MB",
     "log_level": "LEADSCORE_LOG_LEVEL",
     "semantic": "LEADSCORE_SEMANTIC",
     "semantic_model": "LEADSCORE_SEMANTIC_MODEL",

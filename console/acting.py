@@ -46,7 +46,11 @@ def acting() -> Iterator[Acting]:
         sys.exit(USAGE)
     try:
         store = open_store(
-            settings.database_url, keys, settings.audit_heads_file, settings.tombstones
+            settings.database_url,
+            keys,
+            settings.audit_heads_file,
+            settings.tombstones,
+            reserve_bytes=settings.disk_reserve_bytes,
         )
     except StoreError as error:
         click.echo(str(error), err=True)

@@ -75,13 +75,29 @@ def _store_findings(loaded: Configuration) -> tuple[list[Finding], list[dict[str
     try:
         keys = master_keys(loaded.settings)
         findings.append(Finding("master key", ok=True, detail=f"key {keys.primary} seals"))
-        store = open_store(loaded.settings.database_url, keys, loaded.settings.audit_heads_file)
+        store = open_store(
+            loaded.settings.database_url,
+            keys,
+            loaded.settings.audit_heads_file,
+            reserve_bytes=loaded.settings.disk_reserve_bytes,
+        )
     except (KeyFileError, StoreError) as error:
         return [*findings, Finding("database and key", ok=False, detail=str(error))], []
     name, is_safe, detail = describe(store.databases)
     findings.append(Finding(f"{name} version", ok=is_safe, detail=detail))
     faults = check_integrity(store.databases)
     findings.append(Finding("database", ok=not faults, detail="; ".join(faults[:3])))
+    reserve = store.databases.reserve
+    if reserve is not None:
+        is_held = reserve.hold()
+        megabytes = reserve.size // 2**20
+        detail = f"{megabytes} MB are held ready"
+        if not is_held:
+            detail = (
+                f"there is no room for {megabytes} MB: nothing is received; make room on the disk,"
+                " or set LEADSCORE_DISK_RESERVE_MB to less"
+            )
+        findings.append(Finding("disk reserve", ok=is_held, detail=detail))
     opens = store.leads.opens()
     advice = "" if opens else "another key sealed what is stored; put the right one back"
     findings.append(Finding("master key opens the database", ok=opens, detail=advice))

@@ -213,6 +213,7 @@ def _service(
         database_url=database_url,
         master_key_file=key_file,
         listen_port=port,
+        disk_reserve_mb=0,
     )
     return Service(
         settings=settings,

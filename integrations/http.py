@@ -6,7 +6,6 @@ vendor's SDK. `Caller` counts a call against the account's budget and tries agai
 
 import logging
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from integrations.budget import DayBudget, RateBudget
+from integrations.deadline import Deadline, DeadlinePools
 from integrations.errors import AccessError, CrmError, RateLimitedError, TransientCrmError
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,13 @@ class _GuardAdapter(HTTPAdapter):
     def __init__(self, base_url: str, limits: CallLimits) -> None:
         self._base = urlsplit(base_url)
         self._limits = limits
+        self._pools = DeadlinePools()
         super().__init__(pool_connections=1, pool_maxsize=8)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        """See `HTTPAdapter.init_poolmanager`."""
+        super().init_poolmanager(*args, **options)
+        self._pools.install(self.poolmanager)
 
     def send(
         self, request: requests.PreparedRequest, *_args: Any, **options: Any
@@ -63,19 +69,32 @@ class _GuardAdapter(HTTPAdapter):
         if parts.scheme != self._base.scheme:
             # simple-salesforce makes https of everything; a simulator on loopback has http.
             request.url = parts._replace(scheme=self._base.scheme).geturl()
-        ends = time.monotonic() + self._limits.total_timeout_s
         options["stream"] = True
         options["timeout"] = (self._limits.connect_timeout_s, self._limits.read_timeout_s)
+        with self._pools.deadline(self._limits.total_timeout_s) as deadline:
+            try:
+                response = self._send(request, options, deadline)
+            except requests.RequestException:
+                if deadline.is_over():
+                    raise requests.Timeout("the reply took too long") from None
+                raise
+            if deadline.is_over():  # cut inside its head, it looks like one without a body
+                raise requests.Timeout("the reply took too long")
+            return response
+
+    def _send(
+        self, request: requests.PreparedRequest, options: Any, deadline: Deadline
+    ) -> requests.Response:
         response = super().send(request, **options)
         if response.is_redirect:
             response.close()
             raise ForeignHostError("the CRM answered with a redirect")
         # requests has no public way to hand over a body that was read with a bound.
-        response._content = self._read(response, ends)  # noqa: SLF001
+        response._content = self._read(response, deadline)  # noqa: SLF001
         setattr(response, "_content_consumed", True)  # noqa: B010
         return response
 
-    def _read(self, response: requests.Response, ends: float) -> bytes:
+    def _read(self, response: requests.Response, deadline: Deadline) -> bytes:
         found = bytearray()
         fault: requests.RequestException | None = None
         try:
@@ -83,7 +102,7 @@ class _GuardAdapter(HTTPAdapter):
                 found += chunk
                 if len(found) > self._limits.max_reply_bytes:
                     fault = ReplyTooLargeError("the reply is too large")
-                elif time.monotonic() > ends:
+                elif deadline.is_over():
                     fault = requests.Timeout("the reply took too long")
                 if fault is not None:
                     break

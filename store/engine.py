@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from store import schema, sqlite
 from store.dialect import Appender, StoreError
+from store.reserve import Reserve
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class Databases:
 
     inbox: Engine
     ledger: Engine
+    reserve: Reserve | None = None  #: On SQLite; the disk of a PostgreSQL is the server's.
 
     def close(self) -> None:
         """Close all connections."""
@@ -46,8 +48,12 @@ def _room(name: str) -> ModuleType:
     return postgres
 
 
-def open_databases(database_url: str) -> Databases:
+def open_databases(database_url: str, reserve_bytes: int = 0) -> Databases:
     """Open both databases, making files and tables that are missing.
+
+    Args:
+        database_url: Where they are.
+        reserve_bytes: Size of the disk reserve that is held beside SQLite's files; 0 is none.
 
     Raises:
         StoreError: the database refuses a setting it must have, or cannot be opened.
@@ -61,7 +67,13 @@ def open_databases(database_url: str) -> Databases:
     if name not in {"sqlite", "postgresql"}:
         raise StoreError(f"DATABASE_URL: {name} is not supported; use sqlite or postgresql")
     where = url.database if name == "sqlite" else f"PostgreSQL {url.host or 'here'}/{url.database}"
-    databases = Databases(*_room(name).open_engines(url))
+    inbox, ledger = _room(name).open_engines(url)
+    reserve = None
+    if name == "sqlite" and reserve_bytes:
+        reserve = sqlite.reserve_for(url, reserve_bytes)
+        for engine in (inbox, ledger):
+            sqlite.release_when_full(engine, reserve)
+    databases = Databases(inbox, ledger, reserve)
     try:
         _upgrade(databases.inbox, "inbox")
         _upgrade(databases.ledger, "ledger")
@@ -154,6 +166,11 @@ def insert_into(
 def check_writable(connection: Connection, table: Table) -> None:
     """Fail in a transaction of `impatient` when a row could not be stored in `table` now."""
     _room(connection.dialect.name).check_writable(connection, table)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Tell whether an appender failed because SQLite's disk is full."""
+    return sqlite.is_full(error)
 
 
 def check_integrity(databases: Databases) -> list[str]:

@@ -17,8 +17,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from store import schema
 from store.dialect import StoreError
-from store.engine import check_writable, impatient, insert_into, locks_rows, new_appender, reading
+from store.engine import (
+    check_writable,
+    impatient,
+    insert_into,
+    is_disk_full,
+    locks_rows,
+    new_appender,
+    reading,
+)
 from store.group_commit import GroupCommit, NotStoredError
+from store.reserve import Reserve
 from store.retired_keys import require_kept
 from store.vault import (
     MAX_USES,
@@ -78,6 +87,10 @@ class InboxError(Exception):
     """A delivery was not stored. The sender must be told to try again."""
 
 
+class DiskFullError(Exception):
+    """The disk reserve is not held: what room there is belongs to the worker (S83)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingDelivery:
     """A delivery to unpack. `body` is None when it does not open; `fault` says why."""
@@ -117,6 +130,7 @@ class Inbox:
         timeout_s: float = STORE_TIMEOUT_S,
         max_uses: int = MAX_USES,
         count_ahead: int = _COUNT_AHEAD,
+        reserve: Reserve | None = None,
     ) -> None:
         """Take the inbox database and what seals.
 
@@ -126,10 +140,12 @@ class Inbox:
             timeout_s: A delivery that is not stored in this time is given back to its sender.
             max_uses: Bodies sealed under one key at most (S49).
             count_ahead: Uses counted in one write.
+            reserve: Nothing is appended while it is not held.
         """
         self._timeout_s = timeout_s
         self._max_uses = max_uses
         self._count_ahead = count_ahead
+        self._reserve = reserve
         self._engine = engine
         self._vault = vault
         self._append_rows = new_appender(engine, _table, _APPENDED)
@@ -160,6 +176,7 @@ class Inbox:
         One group is committed at a time, so the sealing keys need no lock.
         """
         ends = time.monotonic() + timeout_s
+        self._check_room()
         rows = []
         for draft in drafts:
             draft.id = new_delivery_id(draft.at)
@@ -168,18 +185,28 @@ class Inbox:
             sealed = key.seal(packed(draft.body), cell)
             at = schema.microseconds(draft.at)
             rows.append((draft.account_id, draft.id, at, draft.kind, sealed))
-        self._append_rows(rows, max(0.0, ends - time.monotonic()))
+        try:
+            self._append_rows(rows, max(0.0, ends - time.monotonic()))
+        except Exception as error:
+            if self._reserve is not None and is_disk_full(error):
+                self._reserve.release()
+            raise
+
+    def _check_room(self) -> None:
+        """Raise: DiskFullError when the disk was full and still has no room for the reserve."""
+        if self._reserve is not None and not self._reserve.hold():
+            raise DiskFullError
 
     def _key_for(self, account_id: str, at: datetime, ends: float) -> DataKey:
         """Return the account's sealing key, counting this use (S49)."""
         held = self._sealing.get(account_id)
         if held is None or held.left == 0:
-            held = self._reserve(account_id, at, max(0.0, ends - time.monotonic()))
+            held = self._count_uses(account_id, at, max(0.0, ends - time.monotonic()))
             self._sealing[account_id] = held
         held.left -= 1
         return held.key
 
-    def _reserve(self, account_id: str, at: datetime, timeout_s: float) -> "_SealingKey":
+    def _count_uses(self, account_id: str, at: datetime, timeout_s: float) -> "_SealingKey":
         """Count uses ahead for the account's newest key, or make a new key when it is worn.
 
         Also when it does not unwrap: under another master key deliveries are still stored (S53).
@@ -188,14 +215,14 @@ class Inbox:
         while True:
             left_s = max(0.0, ends - time.monotonic())
             with impatient(self._engine, left_s).begin() as connection:
-                found = self._reserve_newest(connection, account_id, at)
+                found = self._count_newest(connection, account_id, at)
             if found is not None:
                 return found
 
-    def _reserve_newest(
+    def _count_newest(
         self, connection: Connection, account_id: str, at: datetime
     ) -> "_SealingKey | None":
-        """See `_reserve`. None when another receiver made a new key in the same moment."""
+        """See `_count_uses`. None when another receiver made a new key in the same moment."""
         ahead = self._count_ahead
         row = connection.execute(
             select(_keys.c.number, _keys.c.wrapped_key, _keys.c.uses)
@@ -379,9 +406,10 @@ class Inbox:
     def check_writable(self) -> None:
         """Do nothing, durably. Raises: InboxError when a delivery could not be stored now."""
         try:
+            self._check_room()
             with impatient(self._engine, self._timeout_s).begin() as connection:
                 check_writable(connection, _table)
-        except (SQLAlchemyError, StoreError) as error:
+        except (SQLAlchemyError, StoreError, DiskFullError) as error:
             raise InboxError(type(error).__name__) from None
 
 

@@ -46,7 +46,12 @@ class Store:
 
 
 def open_store(
-    database_url: str, keys: MasterKeys, heads: Path, tombstones: Path | None = None
+    database_url: str,
+    keys: MasterKeys,
+    heads: Path,
+    tombstones: Path | None = None,
+    *,
+    reserve_bytes: int = 0,
 ) -> Store:
     """Open the databases.
 
@@ -55,18 +60,19 @@ def open_store(
         keys: The master keys.
         heads: The file of the audit trail's heads; apart from the database in production.
         tombstones: The file of tombstones, in no backup; None for one beside the heads.
+        reserve_bytes: Size of the disk reserve beside SQLite's files; 0 is none.
 
     Raises:
         StoreError: They cannot be used as they are.
     """
-    databases = open_databases(database_url)
+    databases = open_databases(database_url, reserve_bytes)
     vault = Vault(keys)
     audit = Audit(databases.ledger, vault, heads)
     stones = Tombstones(vault)
     return Store(
         databases=databases,
         vault=vault,
-        inbox=Inbox(databases.inbox, vault),
+        inbox=Inbox(databases.inbox, vault, reserve=databases.reserve),
         due=Due(databases.ledger, stones),
         leads=Leads(databases.ledger, vault),
         accounts=Accounts(databases.ledger),

@@ -9,10 +9,11 @@ from typing import Any
 
 from pysqlite3 import dbapi2 as current_sqlite
 from sqlalchemy import Engine, PoolProxiedConnection, Table, create_engine, event
-from sqlalchemy.engine import URL, Connection
+from sqlalchemy.engine import URL, Connection, ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from store.dialect import StoreError
+from store.reserve import Reserve
 
 #: Waits this long for another writer. Source: SECURITY-REQUIREMENTS S23.
 BUSY_TIMEOUT_MS = 5_000
@@ -159,6 +160,31 @@ def _begin(writers: _Writers | None, connection: Connection) -> None:
     finally:
         if busy_ms != BUSY_TIMEOUT_MS:
             connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+
+
+#: SQLITE_FULL, and SQLITE_IOERR_SHMSIZE: no room for the index of the WAL.
+_FULL_CODES = (13, 4874)
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Tell whether SQLite failed for want of room. Source: sqlite.org/rescode.html."""
+    return getattr(error, "sqlite_errorcode", None) in _FULL_CODES
+
+
+def reserve_for(url: URL, size: int) -> Reserve:
+    """Return the disk reserve of the databases at `url`: a file beside them, held from now on."""
+    found = Reserve(Path(url.database or "").with_suffix(".reserve"), size)
+    found.hold()
+    return found
+
+
+def release_when_full(engine: Engine, reserve: Reserve) -> None:
+    """Have the reserve released by the first statement or commit that finds the disk full."""
+
+    @event.listens_for(engine, "handle_error")
+    def _on_error(context: ExceptionContext) -> None:
+        if is_full(context.original_exception):
+            reserve.release()
 
 
 class SqliteAppender:

@@ -402,7 +402,7 @@ def new_service(practice, secrets, keys, model, database_url):
 
     def start(*, receives=True, works=False, keys=keys, practice=practice):
         service = Service(
-            settings=Settings(database_url=database_url, listen_port=0),
+            settings=Settings(database_url=database_url, listen_port=0, disk_reserve_mb=0),
             practice=practice,
             secrets=secrets,
             model=model,

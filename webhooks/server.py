@@ -15,7 +15,11 @@ from typing import Any
 
 from waitress import create_server, wasyncore
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.parser import (
+    HTTPRequestParser,
+    ParsingError,
+    TransferEncodingNotImplemented,
+)
 from waitress.server import BaseWSGIServer, MultiSocketServer
 from waitress.task import ThreadedTaskDispatcher
 from waitress.utilities import Error, RequestEntityTooLarge
@@ -50,6 +54,11 @@ class LengthRequiredError(Error):  # type: ignore[misc]  # waitress has no types
     reason = "Length Required"
 
 
+def _chunked() -> tuple[Error | None, str]:
+    """Return how any transfer coding is refused, and the reason that is counted."""
+    return LengthRequiredError("send a Content-Length"), "body_chunked"
+
+
 class UnsupportedMediaTypeError(Error):  # type: ignore[misc]  # waitress has no types
     """415: a content coding; a small body could unpack to a large one."""
 
@@ -68,49 +77,63 @@ def body_limit(path: str) -> int:
     return JSON_LIMIT if path.startswith("/webhooks/") else OTHER_LIMIT
 
 
-def _parser(refused: Callable[[str, str], None]) -> type[HTTPRequestParser]:
-    class StrictParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
-        def received(self, data: bytes) -> int:
-            had_error = self.error is not None
-            consumed = int(super().received(data))
-            if self.error is not None and not had_error and not self._is_counted:
-                # waitress's own refusals: what is no HTTP, or has too much of a header.
-                refused(_crm(getattr(self, "path", "")), f"http_{self.error.code}")
-            return consumed
+class StrictParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
+    """waitress's parser with our limits; `refused` is told of each request that it refuses."""
 
-        _is_counted = False
+    refused: Callable[[str, str], None]
 
-        def parse_header(self, header_plus: bytes) -> None:
-            try:
-                super().parse_header(header_plus)
-            except ValueError:
-                # waitress reads a length of thousands of digits with `int`, which refuses it.
-                raise ParsingError("Content-Length is invalid") from None
+    def received(self, data: bytes) -> int:
+        """See `HTTPRequestParser.received`."""
+        had_error = self.error is not None
+        consumed = int(super().received(data))
+        if self.error is not None and not had_error and not self._is_counted:
+            # waitress's own refusals: what is no HTTP, or has too much of a header.
+            self.refused(_crm(getattr(self, "path", "")), f"http_{self.error.code}")
+        return consumed
+
+    _is_counted = False
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """See `HTTPRequestParser.parse_header`."""
+        try:
+            super().parse_header(header_plus)
+        except ValueError:
+            # waitress reads a length of thousands of digits with `int`, which refuses it.
+            raise ParsingError("Content-Length is invalid") from None
+        except TransferEncodingNotImplemented:
+            # waitress says 501: no input may cause a 5xx, which the sender would repeat (S18).
+            error, reason = _chunked()
+        else:
             error, reason = self._refusal()
-            if error is None:
-                return
-            refused(_crm(self.path), reason)
-            self._is_counted = True
-            # Without a receiver for the body the request is complete: it is answered at once
-            # and the connection closed, whatever else the sender has to say.
-            self.error = error
-            self.body_rcv = None
-            self.content_length = 0
-            self.expect_continue = False
-            self.connection_close = True
+        if error is None:
+            return
+        self.refused(_crm(self.path), reason)
+        self._is_counted = True
+        # Without a receiver for the body the request is complete: it is answered at once
+        # and the connection closed, whatever else the sender has to say.
+        self.error = error
+        self.body_rcv = None
+        self.content_length = 0
+        self.expect_continue = False
+        self.connection_close = True
 
-        def _refusal(self) -> tuple[Error | None, str]:
-            # HTTP/1.0 has no transfer codings; waitress leaves the header there.
-            if self.chunked or "TRANSFER_ENCODING" in self.headers:
-                return LengthRequiredError("send a Content-Length"), "body_chunked"
-            if self.headers.get("CONTENT_ENCODING", "identity").lower() != "identity":
-                return UnsupportedMediaTypeError("send the body as it is"), "body_coded"
-            limit = body_limit(self.path)
-            if self.content_length > limit:
-                return RequestEntityTooLarge(f"at most {limit} bytes"), "body_too_large"
-            return None, ""
+    def _refusal(self) -> tuple[Error | None, str]:
+        # HTTP/1.0 has no transfer codings; waitress leaves the header there.
+        if self.chunked or "TRANSFER_ENCODING" in self.headers:
+            return _chunked()
+        if self.headers.get("CONTENT_ENCODING", "identity").lower() != "identity":
+            return UnsupportedMediaTypeError("send the body as it is"), "body_coded"
+        limit = body_limit(self.path)
+        if self.content_length > limit:
+            return RequestEntityTooLarge(f"at most {limit} bytes"), "body_too_large"
+        return None, ""
 
-    return StrictParser
+
+def _parser(told: Callable[[str, str], None]) -> type[StrictParser]:
+    class Parser(StrictParser):
+        refused = staticmethod(told)
+
+    return Parser
 
 
 def _crm(path: str) -> str:

@@ -72,7 +72,11 @@ class Service:
         self._practice = practice
         self.health = Health(utc_now)
         self.store = open_store(
-            settings.database_url, keys, settings.audit_heads_file, settings.tombstones
+            settings.database_url,
+            keys,
+            settings.audit_heads_file,
+            settings.tombstones,
+            reserve_bytes=settings.disk_reserve_bytes,
         )
         self.store.accounts.ensure(
             (account.name, account.crm, account.external_id) for account in practice.accounts

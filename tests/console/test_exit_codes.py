@@ -156,6 +156,18 @@ def test_serve_on_a_taken_port_is_3(leadscore, busy_port):
     assert "Traceback" not in done.stderr
 
 
+def test_s080_doctor_finds_that_there_is_no_room_for_the_disk_reserve(leadscore):
+    told = leadscore("doctor", "--json", LEADSCORE_DISK_RESERVE_MB="1")
+    [held] = [row for row in json.loads(told.stdout)["findings"] if row["check"] == "disk reserve"]
+    told = leadscore("doctor", "--json", LEADSCORE_DISK_RESERVE_MB="0")
+    checks = [row["check"] for row in json.loads(told.stdout)["findings"]]
+    with_too_much = leadscore("doctor", LEADSCORE_DISK_RESERVE_MB="100000000")
+
+    assert held["ok"]
+    assert "disk reserve" not in checks
+    assert "WRONG disk reserve: there is no room for 100000000 MB" in with_too_much.stdout
+
+
 def test_doctor_without_its_crms_is_3(leadscore, tmp_path, practice_text):
     text = practice_text.replace("https://clinic-demo.my.salesforce.com", "http://127.0.0.1:1")
     text = text.replace('portal_id = "', 'base_url = "http://127.0.0.1:1"\nportal_id = "')

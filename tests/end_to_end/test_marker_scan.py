@@ -198,7 +198,7 @@ def test_i005_no_marker_stands_in_clear(
     from integrations.registry import build_adapters  # noqa: PLC0415
 
     service = Service(
-        settings=Settings(database_url=database_url, listen_port=0),
+        settings=Settings(database_url=database_url, listen_port=0, disk_reserve_mb=0),
         practice=practice,
         secrets=marked,
         model=model,
