@@ -4,7 +4,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from bench.faults import away, crm, disk_full, failing_calls, keys, killing, load, locking, mutated
+from bench.faults import (
+    away,
+    crm,
+    disk_full,
+    failing_calls,
+    keys,
+    killing,
+    load,
+    locking,
+    mutated,
+    turning,
+)
 from bench.faults.report import Row
 from bench.faults.rig import Circumstances
 
@@ -35,5 +46,6 @@ FAULTS: dict[str, Callable[[Circumstances], list[Row]]] = {
     "mutated": partial(_all, mutated.deliveries),
     "keys": partial(_all, keys.lost_and_wrong),
     "clock": partial(_all, keys.clock_moved),
-    "keys_to_come": keys.not_built,
+    "turned": partial(_each, turning.rotated_under_load),
+    "copy": partial(_all, turning.copy_brought_back),
 }

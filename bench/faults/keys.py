@@ -1,4 +1,4 @@
-"""S89: the key is lost or wrong, the clock moves. Rotation and restoring are not built yet."""
+"""S89: the key is lost or wrong, the clock moves. For rotation and copies see `turning`."""
 
 import time
 
@@ -114,14 +114,3 @@ def _counts(rig: Rig) -> dict[str, int]:
             statement = f"SELECT count(*) FROM {name}"  # noqa: S608  names of ours
             found[name] = connection.execute(text(statement)).scalar_one()
     return found
-
-
-def not_built(_: Circumstances) -> list[Row]:
-    """Return the rows of what the branch `keys` brings.
-
-    PLUG-IN PLACE: rotation under load with kills (S50, 0 decrypt errors) and the restore drill
-    (S33, S57: an erased contact is still gone) become functions here like the two above, and enter
-    `catalogue.FAULTS` in place of these rows; `.ci/required_faults.py` then asks for them.
-    """
-    names = ("S89 key rotated under load", "S89 backup restored")
-    return [Row(fault=name, survived=None) for name in names]
