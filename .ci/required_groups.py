@@ -32,6 +32,7 @@ REQUIRED = {
     "tests.scoring": 100,
     "tests.config": 80,
     "tests.console": 35,
+    "tests.bench": 20,  # the fault rig finds what it is there to find
 }
 
 

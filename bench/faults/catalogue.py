@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any
 
 from bench.faults import away, crm, disk_full, failing_calls, keys, killing, load, locking, mutated
+from bench.faults.circumstances import Circumstances
 from bench.faults.report import Row
-from bench.faults.rig import Circumstances
 
 
 def _each(

@@ -7,12 +7,13 @@ import time
 import pytest
 
 from bench.faults import keys, killing
+from bench.faults.circumstances import MARK, Circumstances, until
 from bench.faults.failing_calls import Failing
 from bench.faults.invariants import check, scan
 from bench.faults.patches import APPENDERS, CRASH_POINTS
 from bench.faults.processes import Nursery
 from bench.faults.report import Row, line_of
-from bench.faults.rig import MARK, Circumstances, Rig, until
+from bench.faults.rig import Rig
 from bench.faults.watch import Written
 
 
