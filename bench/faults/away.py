@@ -3,9 +3,10 @@
 import json
 import time
 
+from bench.faults.circumstances import Circumstances, until
 from bench.faults.invariants import check
 from bench.faults.report import Row, row
-from bench.faults.rig import Circumstances, Rig, until
+from bench.faults.rig import Rig
 
 HALF_HOURS = 48
 #: `calls_per_10s` of the practice.

@@ -16,8 +16,8 @@ from bench.faults import (
     mutated,
     turning,
 )
+from bench.faults.circumstances import Circumstances
 from bench.faults.report import Row
-from bench.faults.rig import Circumstances
 
 
 def _each(

@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 from bench.faults import line as lines
+from bench.faults.circumstances import Circumstances
 from bench.faults.invariants import check
 from bench.faults.report import Row, row
-from bench.faults.rig import OPENING, Circumstances, Rig
+from bench.faults.rig import OPENING, Rig
 from console.stage import stage, wait_for
 
 PEOPLE = 25

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.faults.circumstances import Circumstances, Sent, until
 from bench.faults.invariants import check
 from bench.faults.report import Row, row
-from bench.faults.rig import Circumstances, Rig, Sent, until
+from bench.faults.rig import Rig
 
 SIZE_MB = 24
 RESERVE_MB = 6

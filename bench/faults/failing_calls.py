@@ -7,9 +7,10 @@ import subprocess
 import time
 from pathlib import Path
 
+from bench.faults.circumstances import Circumstances, until
 from bench.faults.invariants import check
 from bench.faults.report import Row, row
-from bench.faults.rig import Circumstances, Rig, until
+from bench.faults.rig import Rig
 from bench.faults.server import Server
 
 SOURCE = Path(__file__).with_name("failing.c")

@@ -8,7 +8,8 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from bench.faults.rig import ENV, MARK, MASTER_KEY, SALESFORCE, Rig, until
+from bench.faults.circumstances import ENV, MARK, MASTER_KEY, SALESFORCE, until
+from bench.faults.rig import Rig
 from config.load import load_practice
 from config.models import packaged_model
 from integrations.mapping import LeadReader

@@ -4,9 +4,10 @@ import time
 
 from sqlalchemy import text
 
+from bench.faults.circumstances import MASTER_KEY, Circumstances, until
 from bench.faults.invariants import check
 from bench.faults.report import Row, row
-from bench.faults.rig import MASTER_KEY, Circumstances, Rig, until
+from bench.faults.rig import Rig
 from store.engine import reading
 
 OTHER_KEY = "e1" * 32

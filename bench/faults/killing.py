@@ -4,11 +4,12 @@ import time
 
 from sqlalchemy import text
 
+from bench.faults.circumstances import Circumstances, until
 from bench.faults.invariants import check, trails
 from bench.faults.patches import CRASH_POINTS
 from bench.faults.processes import Part
 from bench.faults.report import Row, row
-from bench.faults.rig import Circumstances, Rig, until
+from bench.faults.rig import Rig
 from store.engine import reading
 
 #: Database -> kills in the short set and in the long one.

@@ -33,7 +33,7 @@ class Line:
         return f"http://127.0.0.1:{self.port}"
 
     async def _joined(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, asyncio.CancelledError):
             far_reader, far_writer = await asyncio.open_connection(*self._far)
             there = asyncio.create_task(_carry(reader, far_writer))
             await self._back(far_reader, writer)

@@ -2,9 +2,10 @@
 
 import time
 
+from bench.faults.circumstances import Circumstances, until
 from bench.faults.invariants import check
 from bench.faults.report import Row, row
-from bench.faults.rig import Circumstances, Rig, until
+from bench.faults.rig import Rig
 
 PER_SECOND = 300
 EVENTS = 5

@@ -5,9 +5,10 @@ from contextlib import closing
 
 from pysqlite3 import dbapi2 as sqlite
 
+from bench.faults.circumstances import Circumstances
 from bench.faults.invariants import check
 from bench.faults.report import Row, row
-from bench.faults.rig import Circumstances, Rig
+from bench.faults.rig import Rig
 
 
 def sqlite_locked(circumstances: Circumstances) -> Row:
@@ -74,7 +75,7 @@ def server_killed(circumstances: Circumstances) -> Row:
             with (
                 rig.living(10),
                 rig.sending(
-                    rate=15, seconds=sum(gaps) + 3 * len(gaps), events=2, connections=64
+                    rate=15, seconds=sum(gaps) + 5 * len(gaps) + 3, events=2, connections=64
                 ) as sent,
             ):
                 back = []
@@ -96,7 +97,8 @@ def server_killed(circumstances: Circumstances) -> Row:
             found.demand(result.longest_s < 5, f"an answer took {result.longest_s:.1f} s")
             found.notes.append(
                 f"answers {result.answers}; healed after {max(heals):.1f} s at most;"
-                f" longest wait for an answer {result.longest_s:.1f} s"
+                f" longest wait for an answer {result.longest_s:.1f} s;"
+                f" the sender itself stood still for {result.stalled_s:.1f} s"
             )
             found.take(check(rig))
             found.sent = result.events + len(rig.watch.queued)

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from bench.faults.circumstances import ENV, MARK, SALESFORCE, TARGET, Circumstances
 from bench.faults.invariants import check
 from bench.faults.report import Row, row
-from bench.faults.rig import ENV, MARK, SALESFORCE, TARGET, Circumstances, Rig
+from bench.faults.rig import Rig
 
 CASES = {False: 2_000, True: 100_000}
 LONGEST_S = 1.0

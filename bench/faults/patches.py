@@ -2,8 +2,9 @@
 
 The product has no hook for any of this: a patch replaces one of its functions in that process only.
 `clock:FILE` moves the wall clock by the seconds that stand in FILE; `lease:SECONDS` shortens the
-lease, so that a killed worker's account is taken over in the rig's time; `housekeeping:SECONDS` lets it run more often. `crash:POINT:N` kills the
-process the N-th time it comes to a point.
+lease, so that a killed worker's account is taken over in the rig's time; `housekeeping:SECONDS`
+lets it run more often. `lose:N` makes a receiver that lies, to see that the rig notices.
+`crash:POINT:N` kills the process the N-th time it comes to a point.
 """
 
 import importlib

@@ -44,8 +44,10 @@ class Nursery:
     def close(self) -> None:
         """End the nursery; its children live on until they are ended."""
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait(10)
+        self._process.stdout.close()
 
 
 class Part:

@@ -27,7 +27,7 @@ class Row:
     stored: int = 0
     lost: int = 0
     seconds: float = 0.0
-    survived: bool | None = True  #: None: not built yet, so not tried.
+    survived: bool = True
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -65,7 +65,7 @@ def row(fault: str) -> Iterator[Row]:
 
 def line_of(found: Row) -> str:
     """Return a row as it is printed, with its notes below."""
-    said = {True: "yes", False: "NO", None: "not built yet"}[found.survived]
+    said = "yes" if found.survived else "NO"
     line = (
         f"{found.fault:<{_WIDTHS[0]}}{found.inputs:>{_WIDTHS[1]}}{found.sent:>{_WIDTHS[2]}}"
         f"{found.stored:>{_WIDTHS[3]}}{found.lost:>{_WIDTHS[4]}}{found.seconds:>{_WIDTHS[5]}.1f}"

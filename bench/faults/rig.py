@@ -1,23 +1,30 @@
 """The stage of one fault: a pretend HubSpot, a database, and the service's processes."""
 
 import contextlib
+import dataclasses
 import json
-import random
 import struct
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
+from bench.faults.circumstances import (
+    ENV,
+    MARK,
+    MASTER_KEY,
+    SALESFORCE,
+    TARGET,
+    Circumstances,
+    Sent,
+    practice_text,
+)
 from bench.faults.patches import moved_clock
-from bench.faults.processes import ROOT, Nursery, Part, free_port
+from bench.faults.processes import ROOT, Part, free_port
 from bench.faults.server import Server
 from bench.faults.watch import Watch
 from config.load import environment
@@ -27,15 +34,6 @@ from integrations.simulator.server import running
 from store.keys import keys_from_file
 from store.rooms import Store, open_store
 
-MARK = "Qx9MARKER"
-MASTER_KEY = "7c" * 32
-ENV = {"HUBSPOT_ACCESS_TOKEN": f"pat-{MARK}", "HUBSPOT_CLIENT_SECRET": f"secret-{MARK}"}
-SALESFORCE = {
-    "SALESFORCE_CONSUMER_KEY": f"key-{MARK}",
-    "SALESFORCE_CONSUMER_SECRET": f"consumer-{MARK}",
-    "SALESFORCE_PATH_TOKEN": f"path-{MARK}-of-128-bits",
-}
-TARGET = "https://scores.example.com/webhooks/hubspot"
 #: Alembic makes tables in one thread at a time.
 OPENING = threading.Lock()
 #: Lease of the nursery's workers: a killed worker's account is taken over in the rig's time.
@@ -44,45 +42,6 @@ _MESSAGES = (
     "I want implants", "What does whitening cost?", "Just looking", "My crown fell out today",
     "Do you take Delta Dental?", "Please book me a cleaning", "Second opinion on braces",
 )  # fmt: skip
-
-
-@dataclass(kw_only=True)
-class Circumstances:
-    """What every fault is given."""
-
-    seed: int
-    is_long: bool
-    folder: Path
-    nursery: Nursery
-    server: Callable[[], Server]  #: The shared PostgreSQL, started when first asked for.
-
-    def rng(self, name: str) -> random.Random:
-        """Return a fault's own dice."""
-        return random.Random(f"{self.seed} {name}")
-
-
-@dataclass(kw_only=True)
-class Sent:
-    """What a sender did, once it has ended."""
-
-    answers: dict[str, int]
-    events: int
-    given_up: int
-    p50_ms: float
-    p99_ms: float
-    longest_s: float
-    spans: list[tuple[float, float, str]] = field(repr=False)
-    began: float  #: Monotonic.
-
-    def within(self, since: float, until: float, code: str) -> int:
-        """Count tries that lay wholly in a span of monotonic time and had an answer."""
-        spans = [(a + self.began, b + self.began, c) for a, b, c in self.spans]
-        return sum(since <= a and b <= until and c == code for a, b, c in spans)
-
-    def first_after(self, at: float, code: str) -> float:
-        """Return how long after an instant the first such answer came."""
-        times = [b + self.began - at for _, b, c in self.spans if c == code]
-        return min((each for each in times if each >= 0), default=999.0)
 
 
 class Rig:
@@ -345,8 +304,8 @@ class Rig:
                 lines = journal.read_text("ascii").split()
                 self.journal |= set(zip(map(int, lines[::2]), map(int, lines[1::2]), strict=True))
                 self.events_sent += found["events"]
-                names = ("answers", "events", "given_up", "p50_ms", "p99_ms", "longest_s", "spans")
-                ended.append(Sent(**{name: found[name] for name in (*names, "began")}))
+                names = [each.name for each in dataclasses.fields(Sent)]
+                ended.append(Sent(**{name: found[name] for name in names}))
             return ended[0]
 
         try:
@@ -355,6 +314,8 @@ class Rig:
         finally:
             if process.poll() is None:
                 process.kill()
+                process.wait()
+            process.stdout.close()
 
     def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         """Run another command of ours on this database."""
@@ -367,25 +328,3 @@ class Rig:
             timeout=60,
             check=False,
         )
-
-
-def practice_text(crm_url: str, *, both: bool = False) -> str:
-    """Return the demo's practice: its HubSpot account, and the other one where asked for."""
-    found = resources.files("console").joinpath("demo.toml").read_text("utf-8")
-    if not both:
-        start = found.index('[[accounts]]\nname = "salesforce"')
-        found = found[:start] + found[found.index("[fields.hubspot]") :]
-    found = found.replace("{salesforce_url}", "http://127.0.0.1:1")
-    return found.replace("{hubspot_url}", crm_url).replace(
-        "{service_url}", "https://scores.example.com"
-    )
-
-
-def until(is_so: Callable[[], bool], seconds: float) -> bool:
-    """Wait until something is so; False when it was not in time."""
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        if is_so():
-            return True
-        time.sleep(0.05)
-    return is_so()

@@ -57,12 +57,14 @@ class Load:
         self.given_up = 0
         self.made = 0
         self.began = 0.0
+        self.stalled_s = 0.0  #: Longest time that this process itself was not run.
 
     async def run(self) -> dict:
         """Send all; return what happened."""
         order = self.order
         todo: asyncio.Queue = asyncio.Queue()
         self.began = time.monotonic()
+        watching = asyncio.create_task(self._watch_own_pulse())
         count = int(order.rate * order.seconds)
         senders = [asyncio.create_task(self._send(todo, n)) for n in range(order.connections)]
         for place in range(count):
@@ -74,6 +76,7 @@ class Load:
         for _ in senders:
             todo.put_nowait(None)
         await asyncio.gather(*senders)
+        watching.cancel()
         self.waits.sort()
         return {
             "deliveries": self.made,
@@ -85,8 +88,16 @@ class Load:
             "p99_ms": self._percentile(0.99),
             "longest_s": max((until - began for began, until, _ in self.spans), default=0.0),
             "spans": [(round(a, 3), round(b, 3), code) for a, b, code in self.spans],
+            "stalled_s": self.stalled_s,
             "began": self.began,  # the monotonic clock is the machine's
         }
+
+    async def _watch_own_pulse(self) -> None:
+        """Notice when the machine stood still: then no wait measured here means anything."""
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.1)
+            self.stalled_s = max(self.stalled_s, time.monotonic() - before - 0.1)
 
     def _percentile(self, part: float) -> float:
         return self.waits[int(len(self.waits) * part)] * 1000 if self.waits else 0.0

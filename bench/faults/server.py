@@ -55,7 +55,8 @@ class Server:
         with contextlib.suppress(psutil.Error, OSError, ValueError):
             pid = int((self.folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
             postmaster = psutil.Process(pid)
-            if postmaster.name() == "postgres":
+            # The number may be another's by now: only what serves our folder is ours to kill.
+            if str(self.folder / "data") in postmaster.cmdline():
                 return [postmaster, *postmaster.children(recursive=True)]
         return []
 

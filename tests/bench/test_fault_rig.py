@@ -7,12 +7,13 @@ import time
 import pytest
 
 from bench.faults import keys, killing
+from bench.faults.circumstances import MARK, Circumstances, until
 from bench.faults.failing_calls import Failing
 from bench.faults.invariants import check, scan
 from bench.faults.patches import APPENDERS, CRASH_POINTS
 from bench.faults.processes import Nursery
 from bench.faults.report import Row, line_of
-from bench.faults.rig import MARK, Circumstances, Rig, until
+from bench.faults.rig import Rig
 from bench.faults.watch import Written
 
 
@@ -81,12 +82,6 @@ def test_i005_the_rig_finds_a_marker(rig):
     (rig.folder / "some.log").write_bytes(b"x" * 10_000 + MARK.encode())
 
     assert scan(rig) == ["some.log"]
-
-
-def test_a_fault_that_was_not_tried_is_not_survived():
-    row = Row(fault="S89 to come", survived=None)
-
-    assert line_of(row).endswith("not built yet")
 
 
 def test_s081_a_short_load_is_all_acknowledged_and_stored(rig):
