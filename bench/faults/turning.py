@@ -5,10 +5,10 @@ import subprocess
 import sys
 import time
 
-from bench.faults.circumstances import Circumstances
+from bench.faults.circumstances import Circumstances, until
 from bench.faults.invariants import check
 from bench.faults.report import Row, row
-from bench.faults.rig import Rig, until
+from bench.faults.rig import Rig
 from store.engine import check_integrity
 from store.keys import keys_from_file
 

@@ -12,7 +12,7 @@ from bench.faults.failing_calls import Failing
 from bench.faults.invariants import check, scan
 from bench.faults.patches import APPENDERS, CRASH_POINTS
 from bench.faults.processes import Nursery
-from bench.faults.report import Row, line_of
+from bench.faults.report import Row
 from bench.faults.rig import Rig
 from bench.faults.watch import Written
 

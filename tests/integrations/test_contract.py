@@ -11,6 +11,7 @@ import pytest
 from config.practice import HubSpotAccount, SalesforceAccount
 from integrations.base import Change, CrmClient
 from integrations.errors import AccessError, RateLimitedError, TransientCrmError
+from integrations.http import ForeignHostError
 from integrations.registry import build_client, check_account
 from integrations.simulator.hubspot import HubSpotSettings, HubSpotSimulator
 from integrations.simulator.salesforce import SalesforceSettings, SalesforceSimulator
@@ -299,3 +300,11 @@ def test_the_daily_limit_pauses_the_account(hubspot, salesforce):
 
     assert hubspot_pause.value.retry_after_s >= 900
     assert salesforce_pause.value.retry_after_s >= 900
+
+
+def test_s038_no_other_host_than_the_account_s_is_ever_reached(crm):
+    """Whoever uses the session, and whatever an answer names: another host is refused unsent."""
+    session = crm.client._session
+    for url in ("http://127.0.0.2:9/x", "https://example.com/x", "http://localhost:1/x"):
+        with pytest.raises(ForeignHostError):
+            session.get(url)

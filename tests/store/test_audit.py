@@ -1,7 +1,11 @@
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import text
 
 from store.audit import Act
+from store.erasure import Record
+from store.retention import Periods
 
 ACT = Act(account_id="portal", actor="ada", act="dead_letter.replayed", object_type="contact")
 
@@ -145,3 +149,17 @@ def test_heads_are_kept_once_and_readable_by_the_owner_only(trail):
 
     assert len(trail._heads.read_text().splitlines()) == 2
     assert trail._heads.stat().st_mode & 0o077 == 0
+
+
+def test_s075_the_trail_outlives_every_period_and_every_erasure(store, audit, clock, trail):
+    """Kept for good, so for six years as well: a purge and an erasure only add rows."""
+    before, _ = audit.verify("portal")
+    clock.advance(days=6 * 366)
+    gone = timedelta(0)
+    for _ in range(3):
+        store.retention.purge(Periods(deliveries=gone, facts=gone, history=gone), clock())
+    store.erasure.erase([Record("portal", "contact", "501")], "ada", clock())
+
+    rows, broken = audit.verify("portal")
+    assert broken is None
+    assert rows > before
