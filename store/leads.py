@@ -64,11 +64,13 @@ class Batch:
     retries: Sequence[Retry] = ()
     gone: Sequence[Claim] = ()  #: The CRM has no such record any more.
     dead: Sequence[tuple[Claim, str]] = ()  #: With the error code.
+    passed: Sequence[Claim] = ()  #: Served by making other records due: `marks`.
+    marks: Sequence[DueMark] = ()
 
     def claims(self) -> dict[str, Claim]:
         """Return all its claims by record id."""
         claims = [item.claim for item in self.scored] + [retry.claim for retry in self.retries]
-        claims += [*self.gone, *(claim for claim, _ in self.dead)]
+        claims += [*self.gone, *self.passed, *(claim for claim, _ in self.dead)]
         return {claim.record_id: claim for claim in claims}
 
     def without(self, erased: Collection[str]) -> "Batch":
@@ -80,6 +82,7 @@ class Batch:
             retries=[retry for retry in self.retries if retry.claim.record_id not in erased],
             gone=[*(c for c in self.gone if c.record_id not in erased), *claims],
             dead=[entry for entry in self.dead if entry[0].record_id not in erased],
+            passed=self.passed,
         )
 
 
@@ -221,6 +224,8 @@ class Leads:
             LeaseLostError: another worker has the account; nothing is stored.
             RetiredKeyError: a master key of this process is retired; nothing is stored.
         """
+        # Before what passed them on is done, and apart: others mark and end in one order each.
+        self._due.mark(batch.marks, now)
         leads, history = [], []
         for item in batch.scored:
             row, entry = self._rows(lease.account_id, batch.object_type, item, states, now)
@@ -255,7 +260,7 @@ class Leads:
             for item in batch.scored
             if item.claim.record_id not in retried | dead
         ]
-        done += [(claim, None) for claim in batch.gone]
+        done += [(claim, None) for claim in (*batch.gone, *batch.passed)]
         done += [(claim, None) for claim, _ in batch.dead]
         if leads:
             connection.execute(self._save, leads)

@@ -97,7 +97,7 @@ class Unpacker:
             raise PayloadError("no account of this CRM is configured")
         if item.body is None:
             raise PayloadError(item.fault)
-        parsed = adapter.parse(item.body)
+        parsed = adapter.parse(item.body, account=item.account_id)
         marks += [
             DueMark(
                 account_id=event.account,
