@@ -5,7 +5,7 @@ each record falls due again. A record's values are sealed under a data key of it
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -72,6 +72,15 @@ class Batch:
         claims = [item.claim for item in self.scored] + [retry.claim for retry in self.retries]
         claims += [*self.gone, *self.passed, *(claim for claim, _ in self.dead)]
         return {claim.record_id: claim for claim in claims}
+
+    def beside(self, met: Collection[str]) -> "Batch":
+        """Return the batch without the scored records in `met`, whose claims stay open."""
+        return replace(
+            self,
+            scored=[item for item in self.scored if item.claim.record_id not in met],
+            retries=[retry for retry in self.retries if retry.claim.record_id not in met],
+            dead=[entry for entry in self.dead if entry[0].record_id not in met],
+        )
 
     def without(self, erased: Collection[str]) -> "Batch":
         """Return the batch with the erased records as gone."""
@@ -214,6 +223,8 @@ class Leads:
     ) -> None:
         """Store a batch in one transaction; of records erased meanwhile, nothing.
 
+        A record that another was merged into meanwhile stays due: its key is another one now.
+
         Args:
             lease: The right to work the account.
             batch: What became of each claim.
@@ -241,7 +252,29 @@ class Leads:
                 batch = batch.without(erased)
                 leads = [row for row in leads if row["record_id"] not in erased]
                 history = [row for row in history if row["record_id"] not in erased]
+            new = [row["record_id"] for row in leads if row["record_id"] not in states]
+            met = self._met(connection, lease.account_id, batch.object_type, new)
+            if met:
+                batch = batch.beside(met)
+                leads = [row for row in leads if row["record_id"] not in met]
+                history = [row for row in history if row["record_id"] not in met]
             self._store(connection, lease, batch, leads=leads, history=history, now=now)
+
+    @staticmethod
+    def _met(
+        connection: Connection, account_id: str, object_type: str, new: Sequence[str]
+    ) -> set[str]:
+        """Return which of `new`, which had no row when they were read, have one now."""
+        if not new:
+            return set()
+        found = connection.execute(
+            select(_table.c.record_id).where(
+                _table.c.account_id == account_id,
+                _table.c.object_type == object_type,
+                _table.c.record_id.in_(new),
+            )
+        )
+        return set(found.scalars())
 
     def _store(
         self,

@@ -53,6 +53,7 @@ def build_worker(
             due=store.due,
             dead_letters=store.dead_letters,
             erasure=store.erasure,
+            merging=store.merging,
             health=health,
             clock=clock,
         ),
