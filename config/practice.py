@@ -112,16 +112,30 @@ class HubSpotAccount(_Table):
     client_secret: Secret
     client_secret_next: Secret | None = None  #: Also valid, while the secret is changed.
     webhook_url: ServiceUrl  #: As registered with HubSpot; it is part of what is signed.
+    workflow_secret: Secret | None = None  #: Signs what workflows send; without it none may.
+    workflow_url: ServiceUrl | None = None  #: As written in the workflow's action.
     base_url: ServiceUrl = "https://api.hubapi.com"
     calls_per_10s: int = Field(default=90, ge=1, le=10_000)
     #: Of the day's calls, kept for live inquiries and other integrations: a backfill waits.
     daily_reserve_percent: int = Field(default=20, ge=0, le=95)
+    #: The activities whose first outgoing one counts as the first response. Empty: only a property.
+    first_response_from: tuple[Literal["call", "email", "meeting", "message"], ...] = (
+        "call",
+        "email",
+        "meeting",
+        "message",
+    )
     outputs: OutputMap = {}
 
     @property
     def external_id(self) -> str:
         """The portal id: what HubSpot calls this account in its events."""
         return self.portal_id
+
+    @property
+    def workflow_address(self) -> str:
+        """The address that workflows send to, as it is signed."""
+        return self.workflow_url or f"{self.webhook_url}/workflow"
 
     @property
     def record_types(self) -> tuple[str, ...]:

@@ -46,6 +46,12 @@ def readers_of(model: ScoringModel) -> dict[str, tuple[str, ...]]:
     return {name: tuple(dict.fromkeys(each)) for name, each in found.items()}
 
 
+def activity_kinds(model: ScoringModel) -> frozenset[str]:
+    """Return the kinds of activities that a rule of `model` reads: no others need be fetched."""
+    names = (name.partition(".") for name in readers_of(model))
+    return frozenset(kind for head, _, kind in names if head == "activity")
+
+
 def _readings(model: ScoringModel) -> Iterator[tuple[str, str]]:
     for line, other in model.lines.items():
         yield from ((name, f"{line}: {reader}") for name, reader in _readings(other))

@@ -59,7 +59,7 @@ def inventory(
             )
         )
     rows += [
-        _row(f"{account.name}: {name}", _SECRETS[name], _HMAC if name in _SIGNING else "none")
+        _row(f"{account.name}: {name}", _SECRETS[name], _SIGNING.get(name, "none"))
         for account in practice.accounts
         for name in _SECRETS
         if getattr(account, name, None) is not None
@@ -67,11 +67,12 @@ def inventory(
     return rows
 
 
-_SIGNING = {"client_secret", "client_secret_next"}
+_SIGNING = {"client_secret": _HMAC, "client_secret_next": _HMAC, "workflow_secret": "SHA-256"}
 #: What practice.toml may name; their age is known to the CRM only.
 _SECRETS = {
     "client_secret": "proves HubSpot's signatures",
     "client_secret_next": "the same, while it is changed",
+    "workflow_secret": "proves what HubSpot's workflows send",
     "path_token": "unguessable part of Salesforce's address",
     "access_token": "calls HubSpot",
     "consumer_key": "names us to Salesforce",

@@ -1,9 +1,9 @@
-"""The two protocols every CRM implements, and what passes through them."""
+"""The two protocols every CRM implements, one that some do, and what passes through them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 class Headers(Protocol):
@@ -44,8 +44,9 @@ class CrmEvent:
 
     account: str  #: The account's name in practice.toml.
     record: RecordRef
-    cause: str  #: created, changed, deleted, erased, merged, restored.
+    cause: str  #: created, changed, deleted, erased, merged, restored, linked, workflow.
     occurred_at: datetime | None = None
+    into: RecordRef | None = None  #: The record that this one was merged into.
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,16 @@ class Adapter(Protocol):
             VerificationError: it is not proven to be the CRM's.
         """
 
-    def parse(self, body: bytes) -> Parsed:
-        """Return the events in a proven body. Raises: PayloadError when it cannot be read."""
+    def parse(self, body: bytes, *, account: str = "") -> Parsed:
+        """Return the events in a proven body.
+
+        Args:
+            body: The delivery's bytes.
+            account: What `verify` returned for it: whose secret proved it.
+
+        Raises:
+            PayloadError: It cannot be read.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +109,21 @@ class Found:
 
     #: Record id -> property -> value, in the CRM's own types.
     records: Mapping[str, Mapping[str, Any]] = field(repr=False)
+
+
+#: By what a person can be answered.
+MEDIA = ("call", "email", "meeting", "message")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """A call, e-mail, meeting, message or note around a record: its kind and time, no content."""
+
+    medium: str  #: One of `MEDIA`, or note.
+    kind: str | None  #: One of `scoring.labels.ACTIVITY_KINDS`; None when it earns nothing.
+    at: datetime
+    #: When we turned to the person with it; None when it was not we who did.
+    answered_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +161,31 @@ class Finding:
     check: str
     ok: bool
     detail: str
+
+
+@runtime_checkable
+class ActivityClient(Protocol):
+    """What a client can do besides, whose CRM keeps activities as records of their own.
+
+    Optional: an account without one is scored by the properties of its records alone.
+    """
+
+    #: The record types of activities, in the spelling of the CRM's events.
+    activity_types: Collection[str]
+
+    def people(self, activity_type: str, ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return whom activities are with: activity id -> record ids; none is left out empty.
+
+        Safe to repeat. Raises: CrmError.
+        """
+
+    def activities(
+        self, object_type: str, ids: Sequence[str], types: Collection[str]
+    ) -> Mapping[str, Sequence[Happening]]:
+        """Return what happened around records: record id -> activities of `types`.
+
+        Of very many, the first and the latest. Safe to repeat. Raises: CrmError.
+        """
 
 
 class CrmClient(Protocol):

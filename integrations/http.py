@@ -157,7 +157,7 @@ class Caller:
         """Make calls of the kinds `apart` under a budget of their own, all others under `budget`."""
         self.budget = budget
         self.day = day
-        self._account = account
+        self.account = account
         self._apart = apart
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -235,7 +235,7 @@ class Caller:
         log.warning(
             "call.retry",
             extra={
-                "account": self._account,
+                "account": self.account,
                 "attempt": state.attempt_number,
                 "code": error.code if isinstance(error, CrmError) else "",
                 "retry_in_s": round(state.upcoming_sleep, 2),

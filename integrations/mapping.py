@@ -4,14 +4,16 @@ What a CRM holds is what people typed. A value that does not fit its field count
 the field's name is reported, never the value.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from config.fields import FieldMap, Source
+from integrations.base import MEDIA, Happening
+from scoring.engine import inquired_at
 from scoring.errors import FieldError
-from scoring.lead import FIELDS, MAPPABLE, FieldKind, FieldValue, Lead, read_field
+from scoring.lead import FIELDS, MAPPABLE, Activity, FieldKind, FieldValue, Lead, read_field
 from scoring.result import LeadScore
 
 #: A longer inquiry is cut: the signals of one stand at its beginning.
@@ -32,7 +34,9 @@ class Reading:
 class LeadReader:
     """Turns records of one CRM into leads, by a field map."""
 
-    def __init__(self, fields: FieldMap) -> None:
+    def __init__(self, fields: FieldMap, *, answered_by: Collection[str] = MEDIA) -> None:
+        """Read by `fields`; of `MEDIA`, those of `answered_by` count as a first response."""
+        self._answered_by = frozenset(answered_by)
         self._sources = [(name, source, MAPPABLE[name]) for name, source in fields.items()]
         self._aliases = {
             name: {_fold(key): value for key, value in source.aliases.items()}
@@ -41,8 +45,13 @@ class LeadReader:
         #: The properties to read: no other is asked for (S43).
         self.properties = tuple(dict.fromkeys(source.property for source in fields.values()))
 
-    def read(self, record: Mapping[str, Any]) -> Reading:
-        """Return the lead in `record`, a mapping of property name -> the CRM's value."""
+    def read(self, record: Mapping[str, Any], happenings: Sequence[Happening] = ()) -> Reading:
+        """Return the lead in `record`, a mapping of property name -> the CRM's value.
+
+        Args:
+            record: What the CRM holds.
+            happenings: What happened around it, where the CRM keeps that apart.
+        """
         fields: dict[str, FieldValue] = {}
         unfit = []
         for name, source, kind in self._sources:
@@ -65,9 +74,15 @@ class LeadReader:
         lead = Lead(
             text=str(text)[:MAX_TEXT_CHARS],
             fields=fields,
+            activities=tuple(
+                Activity(kind=each.kind, at=each.at)
+                for each in sorted(happenings, key=lambda each: each.at)
+                if each.kind is not None
+            ),
             created_at=created_at if isinstance(created_at, datetime) else None,
         )
-        return Reading(lead=lead, unfit=tuple(unfit))
+        answers = [each for each in happenings if each.medium in self._answered_by]
+        return Reading(lead=_answered(lead, answers), unfit=tuple(unfit))
 
     def _value(self, raw: Any, name: str, source: Source, kind: FieldKind) -> FieldValue | None:
         aliases = self._aliases[name]
@@ -89,6 +104,23 @@ class LeadReader:
             case _:
                 text = str(value)
                 return text if name == "message" else text.strip()[:500]
+
+
+def _answered(lead: Lead, happenings: Sequence[Happening]) -> Lead:
+    """Return the lead with its first response: the property's, or when we first turned to it.
+
+    What we did before the inquiry came answers it as little as what is yet to come.
+    """
+    inquired = inquired_at(lead)
+    times = [each.answered_at for each in happenings if each.answered_at is not None]
+    known = lead.fields.get("first_response_at")
+    if isinstance(known, datetime):
+        times.append(known)
+    answers = [at for at in times if inquired is None or at >= inquired]
+    is_known = lead.fields or lead.activities or lead.text
+    if not answers or not is_known:  # of an unknown lead an answer alone makes no known one
+        return lead
+    return replace(lead, fields={**lead.fields, "first_response_at": min(answers)})
 
 
 def _fold(value: Any) -> str:

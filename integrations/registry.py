@@ -2,15 +2,21 @@
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from config.practice import HubSpotAccount, Practice, SalesforceAccount
 from integrations.base import Adapter, CrmClient, Finding, RecordRef
 from integrations.errors import PayloadError
-from integrations.hubspot.adapter import HubSpotAdapter, Portal
-from integrations.hubspot.wire import SEARCHES_PER_S
+from integrations.hubspot.adapter import HubSpotAdapter
+from integrations.hubspot.events import Portal
+from integrations.hubspot.wire import (
+    ASSOCIATIONS_PER_10S,
+    ASSOCIATIONS_SMALL,
+    SEARCHES_PER_S,
+)
+from integrations.hubspot.workflow import WorkflowAdapter
 from integrations.salesforce.adapter import Org, SalesforceAdapter
 from integrations.salesforce.wire import RECORD_ID, full_id
 
@@ -18,6 +24,9 @@ if TYPE_CHECKING:
     from integrations.hubspot.setup import HubSpotSetup
 
 Secrets = Mapping[str, Mapping[str, str]]  #: Account name -> key -> secret.
+
+#: The kind of the deliveries of HubSpot's workflows.
+WORKFLOW = "hubspot_workflow"
 
 #: A little longer than the second that HubSpot counts: some are left to other integrations, and
 #: what arrives a moment late is not one too many.
@@ -31,13 +40,18 @@ WAY_S = 0.25
 
 
 def build_adapters(practice: Practice, secrets: Secrets) -> dict[str, Adapter]:
-    """Return the adapter of each CRM that has an account."""
+    """Return the adapter of each kind of delivery that an account may get."""
     adapters: dict[str, Adapter] = {}
-    portals = [a for a in practice.accounts if isinstance(a, HubSpotAccount)]
+    portals = [
+        _portal(practice, account, secrets[account.name])
+        for account in practice.accounts
+        if isinstance(account, HubSpotAccount)
+    ]
     if portals:
-        adapters["hubspot"] = HubSpotAdapter(
-            [_portal(practice, account, secrets[account.name]) for account in portals]
-        )
+        adapters["hubspot"] = HubSpotAdapter(portals)
+    flows = [portal for portal in portals if portal.workflow_secret]
+    if flows:
+        adapters[WORKFLOW] = WorkflowAdapter(flows)
     orgs = [a for a in practice.accounts if isinstance(a, SalesforceAccount)]
     if orgs:
         adapters["salesforce"] = SalesforceAdapter(
@@ -57,6 +71,8 @@ def _portal(practice: Practice, account: HubSpotAccount, secrets: Mapping[str, s
         secrets=valid,
         webhook_url=account.webhook_url,
         written=frozenset(practice.outputs(account).values()),
+        workflow_secret=secrets.get("workflow_secret", ""),
+        workflow_url=account.workflow_address,
     )
 
 
@@ -122,9 +138,10 @@ def build_client(
         day=DayBudget(account.daily_reserve_percent / 100),
         retry=RetryPolicy(),
         sleep=sleep,
-        apart={"search": RateBudget(SEARCHES_PER_S, SEARCH_WINDOW_S, clock=clock, sleep=sleep)}
-        if isinstance(account, HubSpotAccount)
-        else {},
+        apart={
+            kind: RateBudget(limit, window_s, clock=clock, sleep=sleep)
+            for kind, (limit, window_s) in _apart(account).items()
+        },
     )
     if isinstance(account, HubSpotAccount):
         from integrations.hubspot.client import HubSpotClient  # noqa: PLC0415
@@ -142,6 +159,33 @@ def build_client(
         caller=caller,
         clock=clock,
     )
+
+
+def _apart(account: HubSpotAccount | SalesforceAccount) -> dict[str, tuple[int, float]]:
+    """Return the kinds of calls that the CRM counts apart: how many, in how many seconds."""
+    if not isinstance(account, HubSpotAccount):
+        return {}
+    is_small = account.calls_per_10s <= ASSOCIATIONS_SMALL
+    links = ASSOCIATIONS_SMALL if is_small else ASSOCIATIONS_PER_10S
+    return {
+        "search": (SEARCHES_PER_S, SEARCH_WINDOW_S),
+        "associations": (links, WINDOW_S),
+    }
+
+
+def activities_read(
+    account: HubSpotAccount | SalesforceAccount, kinds: Collection[str]
+) -> frozenset[str]:
+    """Return the types of activities to read for a model that reads `kinds` of them.
+
+    Besides, those that a first response may come from.
+    """
+    if not isinstance(account, HubSpotAccount):
+        return frozenset()
+    from integrations.hubspot.activities import ANSWERS, SOURCES  # noqa: PLC0415
+
+    wanted = {SOURCES[kind] for kind in kinds if kind in SOURCES}
+    return frozenset(wanted | {ANSWERS[medium] for medium in account.first_response_from})
 
 
 def check_account(

@@ -5,7 +5,7 @@ each record falls due again. A record's values are sealed under a data key of it
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -64,12 +64,23 @@ class Batch:
     retries: Sequence[Retry] = ()
     gone: Sequence[Claim] = ()  #: The CRM has no such record any more.
     dead: Sequence[tuple[Claim, str]] = ()  #: With the error code.
+    passed: Sequence[Claim] = ()  #: Served by making other records due: `marks`.
+    marks: Sequence[DueMark] = ()
 
     def claims(self) -> dict[str, Claim]:
         """Return all its claims by record id."""
         claims = [item.claim for item in self.scored] + [retry.claim for retry in self.retries]
-        claims += [*self.gone, *(claim for claim, _ in self.dead)]
+        claims += [*self.gone, *self.passed, *(claim for claim, _ in self.dead)]
         return {claim.record_id: claim for claim in claims}
+
+    def beside(self, met: Collection[str]) -> "Batch":
+        """Return the batch without the scored records in `met`, whose claims stay open."""
+        return replace(
+            self,
+            scored=[item for item in self.scored if item.claim.record_id not in met],
+            retries=[retry for retry in self.retries if retry.claim.record_id not in met],
+            dead=[entry for entry in self.dead if entry[0].record_id not in met],
+        )
 
     def without(self, erased: Collection[str]) -> "Batch":
         """Return the batch with the erased records as gone."""
@@ -80,6 +91,7 @@ class Batch:
             retries=[retry for retry in self.retries if retry.claim.record_id not in erased],
             gone=[*(c for c in self.gone if c.record_id not in erased), *claims],
             dead=[entry for entry in self.dead if entry[0].record_id not in erased],
+            passed=self.passed,
         )
 
 
@@ -211,6 +223,8 @@ class Leads:
     ) -> None:
         """Store a batch in one transaction; of records erased meanwhile, nothing.
 
+        A record that another was merged into meanwhile stays due: its key is another one now.
+
         Args:
             lease: The right to work the account.
             batch: What became of each claim.
@@ -221,6 +235,8 @@ class Leads:
             LeaseLostError: another worker has the account; nothing is stored.
             RetiredKeyError: a master key of this process is retired; nothing is stored.
         """
+        # Before what passed them on is done, and apart: others mark and end in one order each.
+        self._due.mark(batch.marks, now)
         leads, history = [], []
         for item in batch.scored:
             row, entry = self._rows(lease.account_id, batch.object_type, item, states, now)
@@ -236,7 +252,29 @@ class Leads:
                 batch = batch.without(erased)
                 leads = [row for row in leads if row["record_id"] not in erased]
                 history = [row for row in history if row["record_id"] not in erased]
+            new = [row["record_id"] for row in leads if row["record_id"] not in states]
+            met = self._met(connection, lease.account_id, batch.object_type, new)
+            if met:
+                batch = batch.beside(met)
+                leads = [row for row in leads if row["record_id"] not in met]
+                history = [row for row in history if row["record_id"] not in met]
             self._store(connection, lease, batch, leads=leads, history=history, now=now)
+
+    @staticmethod
+    def _met(
+        connection: Connection, account_id: str, object_type: str, new: Sequence[str]
+    ) -> set[str]:
+        """Return which of `new`, which had no row when they were read, have one now."""
+        if not new:
+            return set()
+        found = connection.execute(
+            select(_table.c.record_id).where(
+                _table.c.account_id == account_id,
+                _table.c.object_type == object_type,
+                _table.c.record_id.in_(new),
+            )
+        )
+        return set(found.scalars())
 
     def _store(
         self,
@@ -255,7 +293,7 @@ class Leads:
             for item in batch.scored
             if item.claim.record_id not in retried | dead
         ]
-        done += [(claim, None) for claim in batch.gone]
+        done += [(claim, None) for claim in (*batch.gone, *batch.passed)]
         done += [(claim, None) for claim, _ in batch.dead]
         if leads:
             connection.execute(self._save, leads)

@@ -13,6 +13,7 @@ from store.inbox import Inbox
 from store.keys import MasterKeys
 from store.leads import Leads
 from store.listings import Listings
+from store.merging import Merging
 from store.retention import Retention
 from store.rotation import Rotation
 from store.tombstones import TombstoneFile, Tombstones
@@ -36,6 +37,7 @@ class Store:
     retention: Retention
     rotation: Rotation
     erasure: Erasure
+    merging: Merging
     wakeups: Wakeups
 
     def close(self) -> None:
@@ -89,5 +91,6 @@ def open_store(
             audit=audit,
             file=TombstoneFile(tombstones or heads.with_name("tombstones")),
         ),
+        merging=Merging(ledger=databases.ledger, vault=vault, tombstones=stones),
         wakeups=open_wakeups(databases.ledger),
     )

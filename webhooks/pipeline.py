@@ -7,14 +7,13 @@ no longer has is done, not an error. A score that the CRM already shows is not w
 import json
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
-from integrations.base import Change, CrmClient, Found, Outcome
+from integrations.base import ActivityClient, Change, CrmClient, Found, Happening, Outcome
 from integrations.errors import CrmError, PermanentCrmError
-from integrations.mapping import LeadReader, crm_values
+from integrations.mapping import LeadReader, Reading, crm_values
 from scoring.details import details_of
 from scoring.engine import inquired_at, score
 from scoring.lead import Lead
@@ -24,6 +23,7 @@ from scoring.text.semantic import Meaning
 from store.accounts import Lease, LeaseLostError
 from store.due import WRITTEN_LATE, Claim, Retry
 from store.leads import Batch, Leads, LeadState, ScoredLead
+from webhooks.following import followed
 from webhooks.health import Health
 
 log = logging.getLogger(__name__)
@@ -64,6 +64,8 @@ class AccountWork:
     outputs: Mapping[str, str]  #: Meaning -> property name.
     object_types: Sequence[str]  #: What is scored of it.
     meaning: Meaning | None = field(default=None, repr=False)  #: Adds flags to the gate's.
+    activities: ActivityClient | None = field(default=None, repr=False)
+    activity_types: Collection[str] = ()  #: Those that model and response clock need.
 
 
 @dataclass(slots=True)
@@ -102,6 +104,18 @@ class Pipeline:
             LeaseLostError: another worker has the account; nothing is stored.
         """
         began = self._clock()
+        if work.activities is not None and object_type in work.activities.activity_types:
+            batch = followed(
+                work.activities,
+                account=work.name,
+                scored_types=work.object_types,
+                activity_type=object_type,
+                claims=claims,
+                now=began,
+            )
+            self._leads.save(lease, batch, {}, began)
+            self._report(work, object_type, batch, Outcome(), began)
+            return
         ids = [claim.record_id for claim in claims]
         erased = self._leads.erased(work.name, object_type, ids)
         asked = [record_id for record_id in ids if record_id not in erased]
@@ -110,6 +124,7 @@ class Pipeline:
             if asked
             else Found(records={})
         )
+        happenings = self._happenings(work, object_type, list(found.records))
         states = self._leads.states(work.name, object_type, ids)
         now = self._clock()
         gone = [claim for claim in claims if claim.record_id not in found.records]
@@ -125,7 +140,9 @@ class Pipeline:
                 locked.append(claim)  # never overwritten: its master key may come back (S53)
                 continue
             try:
-                scored.append(self._score(work, claim, record, states, now))
+                around = happenings.get(claim.record_id, ())
+                reading = work.reader.read(record, around)
+                scored.append(self._score(work, claim, reading, states, now))
             except Exception:
                 # One record that breaks the engine must not hold up the others (S88).
                 log.exception(
@@ -151,15 +168,23 @@ class Pipeline:
             raise
         self._report(work, object_type, batch, outcome, began)
 
+    @staticmethod
+    def _happenings(
+        work: AccountWork, object_type: str, ids: Sequence[str]
+    ) -> Mapping[str, Sequence[Happening]]:
+        """Return what happened around records, as far as model and response clock need it."""
+        if work.activities is None or not work.activity_types or not ids:
+            return {}
+        return work.activities.activities(object_type, ids, work.activity_types)
+
     def _score(
         self,
         work: AccountWork,
         claim: Claim,
-        record: Mapping[str, Any],
+        reading: Reading,
         states: Mapping[str, LeadState],
         now: datetime,
     ) -> _Scored:
-        reading = work.reader.read(record)
         if reading.unfit:
             log.info(
                 "record.unfit_fields",
@@ -320,6 +345,7 @@ class Pipeline:
             "written": len(outcome.written),
             "unchanged": len(batch.scored) - len(outcome.written) - len(failed),
             "gone": len(batch.gone),
+            "passed": len(batch.passed),
             "retried": len(batch.retries),
             "dead": len(batch.dead),
         }
@@ -371,6 +397,7 @@ def _facts(lead: Lead) -> bytes:
         "text": lead.text,
         "fields": dict(lead.fields),
         "created_at": lead.created_at,
+        "activities": [{"kind": each.kind, "at": each.at} for each in lead.activities],
     }
     return json.dumps(facts, default=_plain, separators=(",", ":")).encode()
 

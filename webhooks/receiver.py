@@ -15,6 +15,7 @@ from flask import Blueprint, Request, Response, request
 
 from integrations.base import Adapter, Delivery
 from integrations.errors import VerificationError
+from integrations.registry import WORKFLOW
 from store.inbox import Inbox, InboxError
 from webhooks.health import Health
 from webhooks.peers import Peers
@@ -55,16 +56,21 @@ class Receiver:
         self._clock = clock
 
     def blueprint(self) -> Blueprint:
-        """Return the routes; one for each CRM that has an account."""
+        """Return the routes; one for each kind of delivery that an account may get."""
         routes = Blueprint("webhooks", __name__)
         if "hubspot" in self._adapters:
             routes.post("/webhooks/hubspot")(self._hubspot)
+        if WORKFLOW in self._adapters:
+            routes.post("/webhooks/hubspot/workflow")(self._workflow)
         if "salesforce" in self._adapters:
             routes.post("/webhooks/salesforce/<token>")(self._salesforce)
         return routes
 
     def _hubspot(self) -> Response:
         return self._receive("hubspot")
+
+    def _workflow(self) -> Response:
+        return self._receive(WORKFLOW)
 
     def _salesforce(self, token: str) -> Response:
         return self._receive("salesforce", token)

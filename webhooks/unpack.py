@@ -7,14 +7,16 @@ delivery again, and a record marked due twice is one row.
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from integrations.base import Adapter
+from integrations.base import Adapter, RecordRef
 from integrations.errors import PayloadError
 from store.dead_letters import DeadLetters, UnreadableEvent
 from store.due import Due, DueMark
 from store.erasure import Erasure
 from store.inbox import Inbox, Taken, WaitingDelivery
+from store.merging import Merging
 from store.tombstones import Record
 from webhooks.health import Health
 
@@ -25,6 +27,20 @@ ERASED = "erased"
 
 #: Deliveries opened at once: bounds memory (4 MiB each at the very worst).
 BATCH = 100
+
+
+@dataclass(slots=True)
+class _Found:
+    """What a batch of deliveries said."""
+
+    marks: list[DueMark] = field(default_factory=list)
+    erased: list[Record] = field(default_factory=list)
+    merged: list[tuple[Record, Record]] = field(default_factory=list)  #: Loser, winner.
+    unreadable: list[UnreadableEvent] = field(default_factory=list)
+
+
+def _record(account: str, record: RecordRef) -> Record:
+    return Record(account, record.object_type, record.record_id)
 
 
 class Unpacker:
@@ -38,6 +54,7 @@ class Unpacker:
         due: Due,
         dead_letters: DeadLetters,
         erasure: Erasure,
+        merging: Merging,
         health: Health,
         clock: Callable[[], datetime],
     ) -> None:
@@ -46,6 +63,7 @@ class Unpacker:
         self._due = due
         self._dead_letters = dead_letters
         self._erasure = erasure
+        self._merging = merging
         self._health = health
         self._clock = clock
 
@@ -61,13 +79,11 @@ class Unpacker:
         Returns:
             How many deliveries were taken, and how many records are now due, by account.
         """
-        marks: list[DueMark] = []
-        unreadable: list[UnreadableEvent] = []
-        erased: list[Record] = []
+        found = _Found()
         with self._inbox.take(BATCH) as taken:
             for item in taken.deliveries:
                 try:
-                    self._read(item, marks, unreadable, erased)
+                    self._read(item, found)
                 except PayloadError as error:
                     self._quarantine(taken, item, str(error))
                 except Exception as error:  # one delivery must never hold up all others (S17)
@@ -77,28 +93,24 @@ class Unpacker:
                     self._quarantine(taken, item, f"reader failed: {type(error).__name__}")
                 else:
                     taken.unpacked(item)
-            self._erase(erased)
-            self._due.mark(marks, self._clock())
-            self._dead_letters.add_events(unreadable)
-        if erased:
+            self._erase(found.erased)
+            for loser, winner in found.merged:
+                self._merging.fold(loser, winner, self._clock())
+            self._due.mark(found.marks, self._clock())
+            self._dead_letters.add_events(found.unreadable)
+        if found.erased:
             self._erasure.clear()
-        records = {(mark.account_id, mark.object_type, mark.record_id) for mark in marks}
+        records = {(mark.account_id, mark.object_type, mark.record_id) for mark in found.marks}
         return len(taken.deliveries), Counter(record[0] for record in records)
 
-    def _read(
-        self,
-        item: WaitingDelivery,
-        marks: list[DueMark],
-        unreadable: list[UnreadableEvent],
-        erased: list[Record],
-    ) -> None:
+    def _read(self, item: WaitingDelivery, found: "_Found") -> None:
         adapter = self._adapters.get(item.kind)
         if adapter is None:
             raise PayloadError("no account of this CRM is configured")
         if item.body is None:
             raise PayloadError(item.fault)
-        parsed = adapter.parse(item.body)
-        marks += [
+        parsed = adapter.parse(item.body, account=item.account_id)
+        found.marks += [
             DueMark(
                 account_id=event.account,
                 object_type=event.record.object_type,
@@ -109,12 +121,17 @@ class Unpacker:
             for event in parsed.events
             if event.cause != ERASED
         ]
-        erased += [
-            Record(event.account, event.record.object_type, event.record.record_id)
+        found.erased += [
+            _record(event.account, event.record)
             for event in parsed.events
             if event.cause == ERASED
         ]
-        unreadable += [
+        found.merged += [
+            (_record(event.account, event.record), _record(event.account, event.into))
+            for event in parsed.events
+            if event.into is not None
+        ]
+        found.unreadable += [
             UnreadableEvent(
                 account_id=item.account_id,
                 delivery_id=item.id,

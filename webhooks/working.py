@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from config.practice import HubSpotAccount, Practice, SalesforceAccount
-from integrations.base import Adapter
+from config.register import activity_kinds
+from integrations.base import MEDIA, ActivityClient, Adapter
 from integrations.mapping import LeadReader
-from integrations.registry import Secrets, build_client
+from integrations.registry import Secrets, activities_read, build_client
 from scoring.model import ScoringModel
 from scoring.text.semantic import Meaning
 from store.retention import Periods
@@ -52,6 +53,7 @@ def build_worker(
             due=store.due,
             dead_letters=store.dead_letters,
             erasure=store.erasure,
+            merging=store.merging,
             health=health,
             clock=clock,
         ),
@@ -96,11 +98,15 @@ def account_work(
     meaning: Meaning | None = None,
 ) -> AccountWork:
     """Return all that is needed to work `account`."""
+    client = build_client(account, secrets, clock=time.monotonic, sleep=time.sleep)
+    answered_by = getattr(account, "first_response_from", MEDIA)
     return AccountWork(
         name=account.name,
         crm=account.crm,
-        client=build_client(account, secrets, clock=time.monotonic, sleep=time.sleep),
-        reader=LeadReader(practice.fields[account.crm]),
+        client=client,
+        activities=client if isinstance(client, ActivityClient) else None,
+        activity_types=activities_read(account, activity_kinds(model)),
+        reader=LeadReader(practice.fields[account.crm], answered_by=answered_by),
         model=model,
         meaning=meaning,
         outputs=practice.outputs(account),

@@ -1,34 +1,22 @@
-"""Deliveries of a HubSpot app: are they HubSpot's, and which contacts do they name?"""
+"""Deliveries of a HubSpot app: are they HubSpot's, and which records do they name?"""
 
 import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime
 
-from integrations.base import Acknowledgement, CrmEvent, Delivery, Parsed, RecordRef, Unreadable
+from integrations.base import Acknowledgement, CrmEvent, Delivery, Parsed, Unreadable
 from integrations.errors import PayloadError, VerificationError
 from integrations.hubspot import wire
+from integrations.hubspot.events import Portal, kind_of, read_event
 from integrations.payload import Payload
 
 #: Source: SECURITY-REQUIREMENTS S13.
 MAX_EVENTS = 500
 
 _TIMESTAMP = re.compile(r"[0-9]{13}\Z")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Portal:
-    """What the adapter knows of one portal."""
-
-    account: str  #: The account's name in practice.toml.
-    portal_id: str
-    app_id: str
-    secrets: Sequence[str] = field(repr=False)  #: Client secrets now valid: one, or two (S5).
-    webhook_url: str
-    written: Collection[str]  #: Properties that we write: their changes are our own echo.
 
 
 class HubSpotAdapter:
@@ -38,7 +26,8 @@ class HubSpotAdapter:
     max_body_bytes = 1024 * 1024
 
     def __init__(self, portals: Sequence[Portal]) -> None:
-        self._portals: Mapping[str, Portal] = {portal.portal_id: portal for portal in portals}
+        self._portals = {portal.portal_id: portal for portal in portals}
+        self._secrets = {portal.account: frozenset(portal.secrets) for portal in portals}
         # A delivery names its portal only inside; any portal's secret may have signed it.
         self._doors = [
             (secret.encode(), f"POST{signed_uri(portal.webhook_url)}".encode(), portal.account)
@@ -71,8 +60,12 @@ class HubSpotAdapter:
             raise VerificationError("signature_mismatch")
         return account
 
-    def parse(self, body: bytes) -> Parsed:
-        """See `Adapter.parse`. One unreadable event does not spoil the others (S17)."""
+    def parse(self, body: bytes, *, account: str = "") -> Parsed:
+        """See `Adapter.parse`. One unreadable event does not spoil the others (S17).
+
+        An app that several portals installed sends the events of all of them; they share its
+        secret. One secret never speaks for a portal that has another.
+        """
         items = Payload.from_json(body).items()
         if len(items) > MAX_EVENTS:
             raise PayloadError(f"body: more than {MAX_EVENTS} events")
@@ -81,7 +74,12 @@ class HubSpotAdapter:
         ignored = 0
         for item in items:
             try:
-                found = self._events(item)
+                kind_of(item)
+                portal = self._portals.get(item["portalId"].record_id())
+                if portal is None or not self._speaks_for(account, portal):
+                    found = []
+                else:
+                    found = read_event(item, portal)
             except PayloadError as error:
                 unreadable.append(Unreadable(item.place, str(error)))
                 continue
@@ -89,53 +87,9 @@ class HubSpotAdapter:
             ignored += not found
         return Parsed(events=events, unreadable=unreadable, ignored=ignored)
 
-    def _events(self, item: Payload) -> list[CrmEvent]:
-        kind = item.get("subscriptionType") or item["eventType"]
-        subject, _, happening = kind.text().partition(".")
-        cause = wire.CAUSES.get(happening)
-        portal = self._portals.get(item["portalId"].record_id())
-        if cause is None or portal is None or not _is_contact(subject, item):
-            return []
-        app = item.get("appId")
-        if app is not None and app.record_id() != portal.app_id:
-            return []  # another app's subscription: its secret is not this portal's
-        if cause == "changed" and self._is_echo(item, portal):
-            return []
-        ids = [item["objectId"].record_id()]
-        if cause == "merged":
-            ids.append(item["primaryObjectId"].record_id())
-            ids += [loser.record_id() for loser in item["mergedObjectIds"]]
-            born = item.get("newObjectId")
-            ids += [born.record_id()] if born else []
-        return [
-            CrmEvent(account=portal.account, record=RecordRef("contact", record_id), cause=cause)
-            for record_id in dict.fromkeys(ids)
-        ]
-
-    @staticmethod
-    def _is_echo(item: Payload, portal: Portal) -> bool:
-        """Tell whether a change is one that we made (S36).
-
-        Source: reference hubspot.md section 2.2, "Own writes come back": the pair of source and
-        app id is not always there, the names of what we write are.
-        """
-        name = item.get("propertyName")
-        if name is not None and name.text() in portal.written:
-            return True
-        source, source_id = item.get("changeSource"), item.get("sourceId")
-        return (
-            source is not None
-            and source_id is not None
-            and source.text() == "INTEGRATION"
-            and source_id.text() == portal.app_id
-        )
-
-
-def _is_contact(subject: str, item: Payload) -> bool:
-    if subject != "object":
-        return subject == "contact"
-    type_id = item.get("objectTypeId")
-    return type_id is not None and type_id.text() == wire.CONTACT_TYPE_ID
+    def _speaks_for(self, account: str, portal: Portal) -> bool:
+        proven = self._secrets.get(account)
+        return proven is None or not proven.isdisjoint(portal.secrets)
 
 
 def signed_uri(url: str) -> str:

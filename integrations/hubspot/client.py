@@ -1,18 +1,18 @@
-"""Reads and writes contacts of one portal in batches, on date-versioned paths.
+"""Reads and writes contacts of one portal in batches, on date-versioned paths; see `links` too.
 
 The batch calls go through one kept `requests.Session`: `hubspot-api-client` has only v1-v4 paths
 and costs 15 times the CPU (reference hubspot.md section 6). Set-up uses the vendor's client.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
 
-from integrations.base import Change, Found, Outcome, Page
+from integrations.base import Change, Found, Happening, Outcome, Page
 from integrations.errors import (
     AccessError,
     CrmError,
@@ -24,6 +24,8 @@ from integrations.errors import (
 )
 from integrations.http import Caller, guarded_session
 from integrations.hubspot import listing, wire
+from integrations.hubspot.activities import TYPES
+from integrations.hubspot.links import ASSOCIATIONS, Links
 
 #: Waits by status and policy. Source: reference hubspot.md sections 4.4 and 4.5.
 _TEN_SECONDS = 10.0
@@ -32,9 +34,10 @@ _RATE = "X-HubSpot-RateLimit-"
 
 
 class HubSpotClient:
-    """See `CrmClient`. One portal, one token, one connection pool."""
+    """See `CrmClient` and `ActivityClient`. One portal, one token, one connection pool."""
 
     batch_size = wire.BATCH_SIZE
+    activity_types: Collection[str] = TYPES
 
     def __init__(self, *, base_url: str, access_token: str, caller: Caller) -> None:
         self._base_url = base_url.rstrip("/")
@@ -42,6 +45,8 @@ class HubSpotClient:
         self._session = guarded_session(
             base_url, headers={"Authorization": f"Bearer {access_token}"}
         )
+        self._links = Links(self._post, account=caller.account)
+        self._reads = 1  #: Calls of the last batch before its write.
 
     def read(self, object_type: str, ids: Sequence[str], properties: Sequence[str]) -> Found:
         """See `CrmClient.read`. A merged contact answers under its new id: the old one is gone."""
@@ -91,6 +96,19 @@ class HubSpotClient:
         reply = self._post("search", wire.SEARCH, listing.question(place))
         return listing.page(place, _results(reply), reply.get("total"))
 
+    def people(self, activity_type: str, ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """See `ActivityClient.people`."""
+        return self._links.people(activity_type, ids)
+
+    def activities(
+        self, object_type: str, ids: Sequence[str], types: Collection[str]
+    ) -> Mapping[str, Sequence[Happening]]:
+        """See `ActivityClient.activities`."""
+        _contacts_only(object_type)
+        found, calls = self._links.activities(object_type, ids, types)
+        self._reads = 1 + calls
+        return found
+
     def calls(self) -> Mapping[str, int]:
         """See `CrmClient.calls`."""
         return self._caller.counts()
@@ -104,8 +122,8 @@ class HubSpotClient:
         return self._caller.day.may_hurry()
 
     def ready_at(self, since: float) -> float:
-        """See `CrmClient.ready_at`: a batch is a read and a write."""
-        return self._caller.ready_at(2, since)
+        """See `CrmClient.ready_at`: a batch is a read, those of its activities, and a write."""
+        return self._caller.ready_at(self._reads + 1, since)
 
     def close(self) -> None:
         """See `CrmClient.close`."""
@@ -118,15 +136,15 @@ class HubSpotClient:
             response = self._session.post(
                 self._base_url + path, data=data, headers={"Content-Type": "application/json"}
             )
-            self._heed(response.headers)
+            self._heed(response.headers, of_window=kind != ASSOCIATIONS)
             return read_reply(response)
 
         return self._caller.call(kind, send)
 
-    def _heed(self, headers: Mapping[str, str]) -> None:
+    def _heed(self, headers: Mapping[str, str], *, of_window: bool) -> None:
         """Heed the rate headers; a search has none. Source: reference hubspot.md section 4.4."""
         limit, left = (headers.get(_RATE + name, "") for name in ("Max", "Remaining"))
-        if _is_count(limit) and _is_count(left):
+        if of_window and _is_count(limit) and _is_count(left):
             self._caller.budget.observe(limit=int(limit), left=int(left))
         limit, left = (headers.get(_RATE + name, "") for name in ("Daily", "Daily-Remaining"))
         if _is_count(limit) and _is_count(left):

@@ -9,6 +9,8 @@ API_VERSION = "2026-09"
 BATCH_READ = f"/crm/objects/{API_VERSION}/contacts/batch/read"
 BATCH_UPDATE = f"/crm/objects/{API_VERSION}/contacts/batch/update"
 SEARCH = f"/crm/objects/{API_VERSION}/contacts/search"
+ACTIVITY_READ = f"/crm/objects/{API_VERSION}/{{}}/batch/read"
+ASSOCIATIONS = f"/crm/associations/{API_VERSION}/{{}}/{{}}/batch/read"
 PROPERTIES = f"/crm/properties/{API_VERSION}/contacts"
 
 #: Records in one batch read or update (section 4).
@@ -19,14 +21,33 @@ SEARCH_PAGE = 200
 #: Searches in any second, of all integrations together (section 4).
 SEARCHES_PER_S = 5
 
+#: Records in one read of associations: 1,000 documented, 100 once announced (section 4).
+ASSOCIATION_BATCH = 100
+#: Reads of associations in 10 s: on Professional and Enterprise, on Free and Starter (section 4).
+ASSOCIATIONS_PER_10S, ASSOCIATIONS_SMALL = 150, 100
+
 SIGNATURE_HEADER = "x-hubspot-signature-v3"
 TIMESTAMP_HEADER = "x-hubspot-request-timestamp"
+#: Of versions 1 and 2: count for workflows only (section 2.6).
+OLDER_SIGNATURE_HEADER = "x-hubspot-signature"
+OLDER_VERSION_HEADER = "x-hubspot-signature-version"
 
 #: Accepted distance of the timestamp from now, past and future (section 3; S3).
 MAX_AGE_MS = 300_000
 
 #: objectTypeId of a contact (section 2.5).
 CONTACT_TYPE_ID = "0-1"
+
+#: objectTypeId -> our name of the type: contacts, and the activities around them (section 2.5).
+OBJECT_TYPES = {
+    CONTACT_TYPE_ID: "contact",
+    "0-48": "call",
+    "0-49": "email",
+    "0-47": "meeting",
+    "0-46": "note",
+    "0-27": "task",
+    "0-18": "communication",
+}
 
 #: Last word of a subscription type -> what it means to us (section 2.3).
 CAUSES = {

@@ -176,6 +176,7 @@ def worker_over(service, crms, practice, model, now):
             due=store.due,
             dead_letters=store.dead_letters,
             erasure=store.erasure,
+            merging=store.merging,
             health=service.health,
             clock=now,
         ),

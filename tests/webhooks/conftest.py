@@ -82,6 +82,7 @@ def new_unpacker(store, practice, secrets, health, clock):
             "due": store.due,
             "dead_letters": store.dead_letters,
             "erasure": store.erasure,
+            "merging": store.merging,
             "health": health,
             "clock": clock,
         }

@@ -286,3 +286,36 @@ def test_s060_a_failure_of_any_page_gives_an_id_only(new_app, caplog, path):
     assert answer.status_code == 500
     assert answer.get_data(as_text=True).startswith("internal error ")
     assert "MARKER" not in answer.get_data(as_text=True) + caplog.text
+
+
+def test_workflows_have_a_door_of_their_own(
+    new_app, practice_text, secrets, store, signed, events
+):
+    text = practice_text.replace(
+        'client_secret = { env = "HS_SECRET" }',
+        'client_secret = { env = "HS_SECRET" }\nworkflow_secret = { env = "HS_FLOW" }',
+    )
+    secrets["portal"]["workflow_secret"] = "invented-flow-secret"
+    client = new_app(practice=parse_practice(text, "practice.toml")).test_client()
+    body = b'{"vid": 501, "portal-id": 4000001}'
+    address = "https://scores.example.com/webhooks/hubspot/workflow"
+    text = b"invented-flow-secretPOST" + address.encode() + body
+    older = {
+        "X-HubSpot-Signature": hashlib.sha256(text).hexdigest(),
+        "X-HubSpot-Signature-Version": "v2",
+    }
+
+    def post(path, data, headers):
+        return client.post(path, data=data, headers=headers).status_code
+
+    assert post("/webhooks/hubspot/workflow", body, older) == 200
+    assert stored(store) == 1
+    # Neither door opens to the other's signature.
+    assert post("/webhooks/hubspot", body, older) == 401
+    newer = signed(body, url=address, secret="invented-flow-secret")
+    assert post("/webhooks/hubspot/workflow", body, newer) == 401
+    assert stored(store) == 1
+
+
+def test_without_a_secret_there_is_no_door_for_workflows(client):
+    assert client.post("/webhooks/hubspot/workflow", data=b"{}").status_code == 404

@@ -73,7 +73,7 @@ def test_s017_a_reader_that_breaks_holds_up_no_other_delivery(
     new_unpacker, put, store, clock, caplog
 ):
     class Reader:
-        def parse(self, body):
+        def parse(self, body, *, account):
             if body == b"poison":
                 raise KeyError("MARKER-value")
             return Parsed(events=[])

@@ -7,10 +7,11 @@ from datetime import datetime
 
 from integrations.simulator.counters import Counters
 from integrations.simulator.faults import Faults
+from integrations.simulator.hubspot.activities import Activities
 from integrations.simulator.hubspot.gate import Gate
 from integrations.simulator.hubspot.oauth import Tokens
 from integrations.simulator.hubspot.properties import Catalog
-from integrations.simulator.hubspot.records import Activities, Contacts
+from integrations.simulator.hubspot.records import Contacts
 from integrations.simulator.hubspot.settings import HubSpotSettings
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 
 import requests
 
+from integrations.simulator.hubspot.activities import TYPE_ID_OF
 from integrations.simulator.hubspot.records import Record
 from integrations.simulator.hubspot.settings import HubSpotSettings
 from integrations.simulator.hubspot.signing import headers
@@ -23,6 +24,7 @@ BATCH_SIZE = 100
 #: Longest wait before each of the ten more tries; under 24 hours together.
 RETRY_GAPS_S = (60, 180, 600, 1800, 3600, 7200, 10_800, 14_400, 21_600, 25_200)
 _FIRST_SUBSCRIPTION = 5_000_001
+CONTACT_TYPE = "0-1"
 _CHANGE_FLAGS = {
     "creation": "CREATED",
     "deletion": "DELETED",
@@ -46,6 +48,11 @@ class EventMaker:
         self._subscriptions = {
             key: number for number, key in enumerate([*plain, *named], _FIRST_SUBSCRIPTION)
         }
+        kinds = [TYPE_ID_OF[kind] for kind in settings.subscribed_activities]
+        events = ("creation", "propertyChange", "deletion")
+        watched = [(type_id, event) for type_id in kinds for event in events]
+        first = _FIRST_SUBSCRIPTION + len(self._subscriptions)
+        self._activities = {key: number for number, key in enumerate(watched, first)}
 
     def events(
         self, event: str, record: Record, changed: Mapping[str, str], source: str
@@ -75,6 +82,29 @@ class EventMaker:
             )
         return made
 
+    def activity_events(
+        self,
+        event: str,
+        type_id: str,
+        record: Record,
+        changed: Mapping[str, str],
+        source: str,
+    ) -> list[Event]:
+        """Return the events of a change of an activity: always generic, never with a contact."""
+        subscription = self._activities.get((type_id, event))
+        if subscription is None:
+            return []
+        at = int(self._now().timestamp() * 1000)
+        parts: list[Event] = (
+            [{"propertyName": name, "propertyValue": value} for name, value in changed.items()]
+            if event == "propertyChange"
+            else [{"changeFlag": _CHANGE_FLAGS[event]}]
+        )
+        return [
+            self._event(event, subscription, record, more, at=at, source=source, type_id=type_id)
+            for more in parts
+        ]
+
     @staticmethod
     def _particulars(event: str, record: Record, changed: Mapping[str, str]) -> Event:
         if event != "merge":
@@ -95,10 +125,12 @@ class EventMaker:
         *,
         at: int,
         source: str,
+        type_id: str = CONTACT_TYPE,
     ) -> Event:
         settings = self._settings
-        # privacyDeletion has no generic form (section 2.3).
+        # privacyDeletion has no generic form (section 2.3), activities have no other.
         generic = settings.generic_events and event != "privacyDeletion"
+        generic = generic or type_id != CONTACT_TYPE
         made: Event = {
             "eventId": self._chance.randint(1_000_000_000, 3_999_999_999),
             "subscriptionId": subscription,
@@ -110,7 +142,7 @@ class EventMaker:
             "objectId": int(record.id),
         }
         if generic:
-            made["objectTypeId"] = "0-1"
+            made["objectTypeId"] = type_id
         made.update(more)
         made["changeSource"] = source
         if source == "INTEGRATION":

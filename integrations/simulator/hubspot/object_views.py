@@ -128,17 +128,20 @@ class ObjectViews:
         return 200, self._page()
 
     def linked(self, version: str, kind: str, other: str) -> Answer:
-        """Read which activities belong to contacts."""
-        activity = associations.activity_type(other)
-        if not associations.is_contact(kind) or activity is None:
+        """Read which activities belong to contacts, or whom activities are with."""
+        dated = version != "v3"
+        ends = (associations.activity_type(kind), associations.activity_type(other))
+        live, activities = self._contacts.live, self._account.activities
+        if associations.is_contact(kind) and ends[1] is not None:
+            linked, type_id = associations.contacts_side(live, activities, ends[1])
+            name = "CONTACT"
+        elif associations.is_contact(other) and ends[0] is not None:
+            linked, type_id = associations.activities_side(live, activities, ends[0])
+            name = ends[0][:-1].upper()
+        else:
             raise errors.invalid(f"Unable to infer object type from: {other}")
         return associations.read_associations(
-            self._contacts,
-            self._account.activities,
-            json_body(),
-            activity,
-            dated=version != "v3",
-            at=self._now(),
+            json_body(), linked, type_id, dated=dated, at=self._now(), kind=name
         )
 
     def _page(self) -> dict[str, object]:

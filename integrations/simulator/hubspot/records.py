@@ -1,7 +1,7 @@
-"""Contacts and activities as the account keeps them, and every way they change."""
+"""Contacts as the account keeps them, and every way they change."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from integrations.simulator.hubspot import errors
@@ -9,40 +9,8 @@ from integrations.simulator.hubspot.properties import Catalog
 from integrations.simulator.hubspot.values import iso
 
 FIRST_CONTACT_ID = 501_000_000_001
-FIRST_ACTIVITY_ID = 701_000_000_001
 #: Versions kept of one property; the oldest go first.
 HISTORY = 20
-#: Names and ids of object types. Source: reference hubspot.md section 2.5.
-ACTIVITY_TYPES = {
-    "0-48": "calls",
-    "0-49": "emails",
-    "0-47": "meetings",
-    "0-46": "notes",
-    "0-27": "tasks",
-    "0-18": "communications",
-}
-_ACTIVITY_NAMES = frozenset(
-    {
-        "hs_object_id",
-        "hs_createdate",
-        "hs_lastmodifieddate",
-        "hs_timestamp",
-        "hubspot_owner_id",
-        "hs_call_direction",
-        "hs_call_disposition",
-        "hs_call_duration",
-        "hs_call_status",
-        "hs_email_direction",
-        "hs_email_status",
-        "hs_meeting_outcome",
-        "hs_meeting_start_time",
-        "hs_note_body",
-        "hs_task_status",
-        "hs_task_type",
-        "hs_communication_channel_type",
-    }
-)
-
 #: Old to new values of one write, and where it came from; for events.
 Emit = Callable[[str, "Record", Mapping[str, str], str], None]
 
@@ -175,38 +143,3 @@ class Contacts:
             if versions is None:
                 versions = history[name] = deque(maxlen=HISTORY)
             versions.appendleft((value, at, source))
-
-
-class Activities:
-    """Calls, e-mails, meetings, notes, tasks and communications, and whom they are with."""
-
-    def __init__(self, *, now: Callable[[], datetime]) -> None:
-        self._now = now
-        self.by_type: dict[str, dict[str, Record]] = {name: {} for name in ACTIVITY_TYPES.values()}
-        self._of_contact: dict[tuple[str, str], list[str]] = {}
-        self._next_id = FIRST_ACTIVITY_ID
-
-    def create(self, kind: str, values: Mapping[str, str], contact_ids: Iterable[str]) -> Record:
-        """Add an activity of a type such as `calls` and link it to contacts."""
-        unknown = set(values) - _ACTIVITY_NAMES
-        if unknown:
-            raise ValueError(f"unknown activity properties: {sorted(unknown)}")
-        at = iso(self._now())
-        record = Record(str(self._next_id), at)
-        self._next_id += 1
-        record.values.update(
-            {**values, "hs_object_id": record.id, "hs_createdate": at, "hs_lastmodifieddate": at}
-        )
-        self.by_type[kind][record.id] = record
-        for contact_id in contact_ids:
-            self._of_contact.setdefault((contact_id, kind), []).append(record.id)
-        return record
-
-    def of_contact(self, contact_id: str, kind: str) -> list[str]:
-        """Return ids of a contact's activities of one type, oldest first."""
-        return self._of_contact.get((contact_id, kind), [])
-
-    @staticmethod
-    def defines(name: str) -> bool:
-        """Tell whether activities have a property of that name."""
-        return name in _ACTIVITY_NAMES

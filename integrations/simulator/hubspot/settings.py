@@ -51,6 +51,8 @@ class HubSpotSettings:
     provisioned: bool = False  #: The score properties exist from the start.
     subscribed_properties: tuple[str, ...] = INPUT_PROPERTIES
     subscribed_events: tuple[str, ...] = EVENT_TYPES
+    #: Activities subscribed to, as in `calls`: creation, deletion and the changes of a property.
+    subscribed_activities: tuple[str, ...] = ()
     generic_events: bool = False  #: `object.*` events in place of `contact.*`.
     rate_per_10s: int | None = 190  #: Calls in any 10 s; None: no limit.
     daily_limit: int | None = 625_000

@@ -2,7 +2,8 @@
 
 Public face: `HubSpotSimulator(settings, now=clock)` with `app`, `start`, `stop` (both called by
 `server.running`), `create_contacts`, `update_contact`, `delete_contact`, `privacy_delete`,
-`restore_contact`, `merge_contacts`, `create_activity`, `contact`, `contacts`, `counters`,
+`restore_contact`, `merge_contacts`, `create_activity`, `link_activity`, `update_activity`,
+`delete_activity`, `contact`, `contacts`, `counters`,
 `faults`, `wait_until_idle`, `set_target`, `revoke_refresh_tokens`.
 
 Counters: one for each endpoint (`batch_read`, `batch_update`, `batch_create`, `batch_upsert`,
@@ -23,6 +24,7 @@ from integrations.simulator.counters import DELIVERY_COUNTS, Counters
 from integrations.simulator.courier import Courier
 from integrations.simulator.faults import Faults
 from integrations.simulator.hubspot.account import Account
+from integrations.simulator.hubspot.activities import Activities
 from integrations.simulator.hubspot.app import create_app
 from integrations.simulator.hubspot.definitions import (
     GROUPS,
@@ -34,7 +36,7 @@ from integrations.simulator.hubspot.events import BATCH_SIZE, EventMaker, Poster
 from integrations.simulator.hubspot.gate import Gate
 from integrations.simulator.hubspot.oauth import Tokens
 from integrations.simulator.hubspot.properties import Catalog
-from integrations.simulator.hubspot.records import Activities, Contacts, Record
+from integrations.simulator.hubspot.records import Contacts, Record
 from integrations.simulator.hubspot.settings import HubSpotSettings
 from integrations.simulator.hubspot.values import instant, iso
 
@@ -73,7 +75,7 @@ class HubSpotSimulator:
             faults=Faults(),
             catalog=catalog,
             contacts=Contacts(catalog, now=now, emit=self._emit),
-            activities=Activities(now=now),
+            activities=Activities(now=now, emit=self._emit_activity),
             tokens=tokens,
             gate=Gate(settings, tokens, now=now, counters=counts),
         )
@@ -179,14 +181,38 @@ class HubSpotSimulator:
         """Merge one contact into another."""
         with self._account.lock:
             live = self._account.contacts.live
+            self._account.activities.move(loser_id, winner_id)
             self._account.contacts.merge(live[winner_id], live[loser_id], source="CRM_UI")
 
     def create_activity(
-        self, kind: str, properties: Mapping[str, str], *, contact_ids: Iterable[str]
+        self,
+        kind: str,
+        properties: Mapping[str, str],
+        *,
+        contact_ids: Iterable[str],
+        source: str = "CRM_UI",
     ) -> str:
-        """Add a call, e-mail, meeting, note, task or communication (`kind` in the plural)."""
+        """Add a call, e-mail, meeting, note, task or communication (`kind` in the plural).
+
+        Its event may go out before it is linked: link it later with `link_activity`.
+        """
         with self._account.lock:
-            return self._account.activities.create(kind, properties, contact_ids).id
+            return self._account.activities.create(kind, properties, contact_ids, source=source).id
+
+    def link_activity(self, kind: str, activity_id: str, contact_ids: Iterable[str]) -> None:
+        """Associate an activity with contacts."""
+        with self._account.lock:
+            self._account.activities.link(kind, activity_id, contact_ids)
+
+    def update_activity(self, kind: str, activity_id: str, properties: Mapping[str, str]) -> None:
+        """Change an activity as a person does. KeyError: no such activity."""
+        with self._account.lock:
+            self._account.activities.update(kind, activity_id, properties, source="CRM_UI")
+
+    def delete_activity(self, kind: str, activity_id: str) -> None:
+        """Delete an activity. KeyError: no such activity."""
+        with self._account.lock:
+            self._account.activities.delete(kind, activity_id, source="CRM_UI")
 
     def contact(self, contact_id: str) -> dict[str, str]:
         """Return the set properties of a contact. KeyError: no such live contact."""
@@ -212,3 +238,10 @@ class HubSpotSimulator:
     def _emit(self, event: str, record: Record, changed: Mapping[str, str], source: str) -> None:
         if self._poster.target_url is not None:
             self._courier.queue(self._events.events(event, record, changed, source))
+
+    def _emit_activity(
+        self, event: str, type_id: str, record: Record, changed: Mapping[str, str], source: str
+    ) -> None:
+        if self._poster.target_url is not None:
+            made = self._events.activity_events(event, type_id, record, changed, source)
+            self._courier.queue(made)

@@ -1,14 +1,16 @@
 import base64
 import hashlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from integrations.base import Delivery
+from integrations.base import Delivery, RecordRef
 from integrations.errors import PayloadError, VerificationError
-from integrations.hubspot.adapter import HubSpotAdapter, Portal
+from integrations.hubspot.adapter import HubSpotAdapter
+from integrations.hubspot.events import Portal
 
 PAYLOADS = Path(__file__).parent / "payloads"
 VECTORS = json.loads((PAYLOADS / "signature.vectors.json").read_text("utf-8"))
@@ -248,7 +250,7 @@ CONTACT = "501000000001"
             ["501000000008", "501000000009", "501000000010"],
             0,
         ),
-        ("contact.associationChange.json", [], [], 2),
+        ("contact.associationChange.json", ["linked"] * 2, [CONTACT] * 2, 0),
         (
             "object.creation.contact.json",
             ["changed", "created", "changed"],
@@ -264,9 +266,7 @@ CONTACT = "501000000001"
             ["501000000012", "501000000013", "501000000014"],
             0,
         ),
-        ("object.associationChange.contact.json", [], [], 1),
-        ("object.creation.activities.json", [], [], 6),
-        ("object.propertyChange.call.json", [], [], 1),
+        ("object.associationChange.contact.json", ["linked"], ["501000000011"], 0),
         ("test-event.json", ["created"], ["123"], 0),
     ],
 )
@@ -279,6 +279,163 @@ def test_each_kind_of_event_names_its_contacts(adapter, name, causes, ids, ignor
     assert {event.account for event in parsed.events} <= {"portal"}
     assert parsed.ignored == ignored
     assert not parsed.unreadable
+
+
+def test_an_activity_is_named_by_its_own_type_and_id(adapter):
+    created = adapter.parse((PAYLOADS / "object.creation.activities.json").read_bytes())
+    changed = adapter.parse((PAYLOADS / "object.propertyChange.call.json").read_bytes())
+
+    assert [event.record for event in created.events] == [
+        RecordRef("call", "701000000001"),
+        RecordRef("email", "702000000001"),
+        RecordRef("meeting", "703000000001"),
+        RecordRef("note", "704000000001"),
+        RecordRef("task", "705000000001"),
+        RecordRef("communication", "706000000001"),
+    ]
+    assert [(event.record, event.cause) for event in changed.events] == [
+        (RecordRef("call", "701000000001"), "changed")
+    ]
+
+
+@pytest.mark.parametrize("kind", ["deletion", "privacyDeletion"])
+def test_a_deleted_activity_is_ignored_since_nobody_can_say_whose_it_was(adapter, event, kind):
+    deleted = event(701, kind=f"object.{kind}", objectTypeId="0-48")
+
+    parsed = adapter.parse(json.dumps([deleted]).encode())
+
+    assert (len(parsed.events), parsed.ignored) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("more", "ids"),
+    [
+        ({"fromObjectTypeId": "0-1", "toObjectTypeId": "0-48"}, ["1"]),
+        ({"fromObjectTypeId": "0-48", "toObjectTypeId": "0-1"}, ["2"]),
+        ({"fromObjectTypeId": "0-1", "toObjectTypeId": "0-1"}, ["1", "2"]),
+        ({"fromObjectTypeId": "0-2", "toObjectTypeId": "0-3"}, []),
+        ({}, []),
+    ],
+)
+def test_an_association_names_the_contacts_at_its_ends(adapter, event, more, ids):
+    change = event(kind="object.associationChange", fromObjectId=1, toObjectId=2, **more)
+    del change["objectId"]
+
+    parsed = adapter.parse(json.dumps([change]).encode())
+
+    assert [found.record for found in parsed.events] == [RecordRef("contact", i) for i in ids]
+    assert not parsed.unreadable
+
+
+@pytest.mark.parametrize(
+    ("named", "ids"),
+    [
+        ({"associationType": "CONTACT_TO_DEAL"}, ["1"]),
+        ({"associationType": "DEAL_TO_CONTACT"}, ["2"]),
+        ({}, ["1"]),
+    ],
+)
+def test_a_classic_association_names_its_contact(adapter, event, named, ids):
+    change = event(kind="contact.associationChange", fromObjectId=1, toObjectId=2, **named)
+    del change["objectId"]
+
+    parsed = adapter.parse(json.dumps([change]).encode())
+
+    assert [found.record.record_id for found in parsed.events] == ids
+
+
+def test_a_merge_says_into_whom_the_losers_went(adapter):
+    parsed = adapter.parse((PAYLOADS / "contact.merge.json").read_bytes())
+
+    winner = RecordRef("contact", "501000000010")
+    assert {found.record.record_id: found.into for found in parsed.events} == {
+        "501000000008": winner,
+        "501000000009": winner,
+        "501000000010": None,
+    }
+
+
+@pytest.mark.parametrize("born", [{}, {"newObjectId": None}, {"newObjectId": 0}])
+def test_a_merge_that_makes_no_new_id_goes_into_the_primary_contact(adapter, event, born):
+    merge = event(7, kind="contact.merge", primaryObjectId=7, mergedObjectIds=[8], **born)
+
+    parsed = adapter.parse(json.dumps([merge]).encode())
+
+    assert [(e.record.record_id, e.into) for e in parsed.events] == [
+        ("7", None),
+        ("8", RecordRef("contact", "7")),
+    ]
+
+
+def test_the_kind_may_stand_in_event_type(adapter, event):
+    older = event(7)
+    older["eventType"] = older.pop("subscriptionType")
+
+    assert len(adapter.parse(json.dumps([older]).encode()).events) == 1
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "event.completed",
+        "conversation.newMessage",
+        "deal.creation",
+        "object.somethingNew",
+        "contact",
+        "",
+    ],
+)
+def test_a_kind_that_we_do_not_know_is_acknowledged_and_ignored(adapter, event, kind):
+    parsed = adapter.parse(json.dumps([event(kind=kind), event(8)]).encode())
+
+    assert (len(parsed.events), parsed.ignored, len(parsed.unreadable)) == (1, 1, 0)
+
+
+def test_objects_of_other_types_are_ignored(adapter, event):
+    company = event(kind="object.creation", objectTypeId="0-2")
+    typeless = event(kind="object.creation")
+
+    assert adapter.parse(json.dumps([company, typeless]).encode()).ignored == 2
+
+
+def test_several_portals_of_one_app_may_share_a_delivery(event):
+    second = replace(portal(), account="second", portal_id="4000002")
+    adapter = HubSpotAdapter([portal(), second])
+
+    parsed = adapter.parse(
+        json.dumps([event(7), event(8, portalId=4000002)]).encode(), account="portal"
+    )
+
+    assert [(found.account, found.record.record_id) for found in parsed.events] == [
+        ("portal", "7"),
+        ("second", "8"),
+    ]
+
+
+def test_one_portals_secret_never_speaks_for_a_portal_that_has_another(event):
+    other = replace(portal(secrets=["second-invented"]), account="second", portal_id="4000002")
+    adapter = HubSpotAdapter([portal(), other])
+    forged = event(8, kind="contact.privacyDeletion", portalId=4000002)
+
+    assert adapter.parse(json.dumps([forged]).encode(), account="portal").ignored == 1
+    assert len(adapter.parse(json.dumps([forged]).encode(), account="second").events) == 1
+
+
+ENCODED = "%3A%2F%3F%40%21%24%27%28%29%2A%2C%3B"
+
+
+def test_all_twelve_codes_and_no_others_are_decoded_before_signing(signed):
+    adapter = HubSpotAdapter([portal(url=f"{URL}?a={ENCODED}%20%26%3D%25")])
+
+    decoded = f"{URL}?a=:/?@!$'()*,;%20%26%3D%25"
+    assert verdict(adapter, b"[]", signed(b"[]", url=decoded)) == "portal"
+
+
+def test_a_retry_with_a_fresh_time_is_accepted_hours_later(adapter, signed):
+    body = (PAYLOADS / "contact.propertyChange.retry.json").read_bytes()
+    later = NOW + timedelta(hours=20)
+
+    assert verdict(adapter, body, signed(body, at=later), later) == "portal"
 
 
 def test_a_mixed_batch_is_read_whole(adapter):
@@ -393,6 +550,7 @@ def test_s007_an_event_carries_no_value_of_the_contact(adapter):
             shown = repr(adapter.parse(file.read_bytes()))
             assert "example.test" not in shown
             assert "Synthia" not in shown
+            assert "f240bbac" not in shown
 
 
 def test_the_description_of_a_portal_shows_no_secret(signed):
