@@ -60,6 +60,7 @@ class Part:
             "DATABASE_URL": database_url,
             "LEADSCORE_PRACTICE": str(folder / "practice.toml"),
             "LEADSCORE_MASTER_KEY_FILE": str(folder / "master.key"),
+            "LEADSCORE_AUDIT_HEADS": str(folder / "heads"),
             "LEADSCORE_PORT": str(port),
         }
         self.process = None
@@ -131,14 +132,19 @@ class Rig:
         pid = int(owner.split(":")[1]) if owner else None
         return next((w for w in self.workers if w.process.pid == pid), None)
 
-    def cut(self):
-        """End one of the service's connections to the database, whichever it is."""
+    def connections(self):
+        """Return the database's numbers of the service's connections, and of the rig's."""
         with reading(self.store.databases.ledger).connect() as connection:
-            pids = connection.exec_driver_sql(
+            rows = connection.exec_driver_sql(
                 "SELECT pid FROM pg_stat_activity WHERE application_name = 'leadscore'"
                 " AND datname = current_database() AND pid <> pg_backend_pid() ORDER BY pid"
             ).all()
-            pid = self.rng.choice(pids)[0]
+        return [row[0] for row in rows]
+
+    def cut(self):
+        """End one of the service's connections to the database, whichever it is."""
+        pid = self.rng.choice(self.connections())
+        with reading(self.store.databases.ledger).connect() as connection:
             connection.exec_driver_sql("SELECT pg_terminate_backend(%s)", (pid,))
         self.faults["cut"] += 1
 
@@ -231,6 +237,7 @@ def practice_text(crm_url):
 def test_i001_to_i007_hold_on_many_processes_that_are_killed_stopped_and_cut_off(
     rig, tmp_path, dumped, capsys
 ):
+    rig.wait(lambda: len(rig.connections()) >= len(rig.receivers + rig.workers))
     rig.arrive(20)
     rig.run(2.0)
     rig.wait(lambda: rig.holder() is not None)
