@@ -162,6 +162,7 @@ def worker_over(service, crms, practice, model, now):
             reader=LeadReader(practice.fields[account.crm]),
             model=practice.own(model),
             outputs=practice.outputs(account),
+            object_types=account.record_types,
         )
         for account in practice.accounts
     ]
