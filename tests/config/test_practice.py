@@ -224,3 +224,25 @@ def test_a_service_line_may_have_a_model_of_its_own(practice_text, tmp_path):
     wrong = parse_practice(text.replace('"dental"', '"dentl"'), "practice.toml")
     with pytest.raises(ConfigError, match="did you mean 'dental'"):
         load_models(wrong, tmp_path)
+
+
+def test_workflows_send_below_the_address_of_the_webhooks_unless_told_otherwise(practice_text):
+    line = 'webhook_url = "https://scores.example.com/webhooks/hubspot"'
+    own = line + '\nworkflow_url = "https://scores.example.com/flows"'
+
+    [first, *_] = parse_practice(practice_text, "practice.toml").accounts
+    [other, *_] = parse_practice(practice_text.replace(line, own), "practice.toml").accounts
+
+    assert first.workflow_address == "https://scores.example.com/webhooks/hubspot/workflow"
+    assert other.workflow_address == "https://scores.example.com/flows"
+    assert first.first_response_from == ("call", "email", "meeting", "message")
+
+
+def test_a_first_response_comes_from_what_is_known_only(practice_text):
+    line = 'app_id = "7100001"'
+    text = practice_text.replace(line, line + '\nfirst_response_from = ["pigeon"]')
+
+    with pytest.raises(ConfigError) as found:
+        parse_practice(text, "practice.toml")
+
+    assert "first_response_from" in str(found.value)

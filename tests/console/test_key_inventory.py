@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 from click.testing import CliRunner
 
+from config.load import parse_practice
 from config.settings import Settings
 from console.cli import main
 from console.doctor import _places
@@ -81,3 +82,20 @@ def test_s052_what_lies_beside_the_database_is_a_finding(tmp_path, folder, is_ap
     found = _places(settings, KeyFile(path).read())
 
     assert [finding.ok for finding in found] == [is_apart] * 3
+
+
+def test_s055_the_secret_of_the_workflows_is_in_the_inventory(
+    database_url, tmp_path, clock, practice_text
+):
+    line = 'client_secret = { env = "HS_SECRET" }'
+    text = practice_text.replace(line, line + '\nworkflow_secret = { env = "HS_FLOW" }')
+    keys = MasterKeys(1, {1: b"\x5a" * 32})
+    store = open_store(database_url, keys, tmp_path / "apart" / "heads")
+    rows = inventory(store, keys, parse_practice(text, "practice.toml"), clock())
+    store.close()
+
+    [row] = [row for row in rows if row["name"] == "portal: workflow_secret"]
+    assert (row["algorithm"], row["purpose"]) == (
+        "SHA-256",
+        "proves what HubSpot's workflows send",
+    )

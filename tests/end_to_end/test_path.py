@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -10,7 +11,7 @@ from config.models import packaged_model
 from console.stage import Stage, stage, wait_for
 from integrations.simulator.hubspot import HubSpotSettings
 from integrations.simulator.salesforce import SalesforceSettings
-from webhooks.wiring import Service, master_keys
+from webhooks.wiring import Service, master_keys, utc_now
 
 FAST = 5_000.0  # a day of the CRM's retries in 17 seconds
 
@@ -241,7 +242,10 @@ def test_a_thousand_records_cost_at_most_three_hundredths_of_a_call_each(hubspot
 
     assert settle(hubspot, arrived) == 1_000
     calls = hubspot.calls()["hubspot"]
+    # HubSpot counts reads of associations apart: one for each of four types of activity.
+    linked = calls.pop("associations", 0)
     assert sum(calls.values()) / 1_000 <= 0.03, calls
+    assert linked / 1_000 <= 0.06
 
 
 def test_what_a_receiver_stored_is_scored_by_another_process_s_worker(hubspot):
@@ -275,3 +279,21 @@ def test_scores_that_change_by_themselves_are_scheduled(hubspot):
     store, now = hubspot.service.store, hubspot.service.health._clock
     assert until(lambda: store.due.waiting("hubspot", now()) == 0)
     assert store.due.next_at("hubspot") is not None
+
+
+def test_a_call_ends_the_response_clock_of_its_contact(tmp_path, database_url):
+    settings = HubSpotSettings(
+        provisioned=True, subscribed_activities=("calls",), generic_events=True
+    )
+    with stage(tmp_path, crm="hubspot", hubspot=settings, database_url=database_url) as running:
+        portal = running.hubspot
+        [contact] = portal.create_contacts([{"message": "A cleaning, please"}])
+        assert until(lambda: "lead_score" in portal.contact(contact))
+        assert portal.contact(contact)["lead_score_respond_by"]
+        at = (utc_now() + timedelta(seconds=1)).isoformat(timespec="milliseconds")
+        call = {"hs_timestamp": at, "hs_call_direction": "OUTBOUND"}
+
+        portal.create_activity("calls", call, contact_ids=[contact])
+
+        assert until(lambda: not portal.contact(contact).get("lead_score_respond_by"))
+        assert portal.counters["associations"] > 0

@@ -45,9 +45,9 @@ def _client(account, secrets) -> CrmClient:
 
 
 @pytest.fixture
-def hubspot():
+def hubspot(watched):
     settings = HubSpotSettings(provisioned=True, access_token="pat-contract")
-    simulator = HubSpotSimulator(settings, now=now)
+    simulator = watched(HubSpotSimulator(settings, now=now))
     with running(simulator) as url:
         account = HubSpotAccount(
             crm="hubspot",

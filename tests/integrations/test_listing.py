@@ -36,9 +36,9 @@ def moving():
 
 
 @pytest.fixture
-def hubspot(moving):
+def hubspot(moving, watched):
     settings = HubSpotSettings(access_token="pat-list", search_per_s=None)
-    simulator = HubSpotSimulator(settings, now=moving)
+    simulator = watched(HubSpotSimulator(settings, now=moving))
     with running(simulator) as url:
         account = HubSpotAccount(
             crm="hubspot",

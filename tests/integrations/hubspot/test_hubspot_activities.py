@@ -39,13 +39,13 @@ def account(url="http://127.0.0.1:1", **more):
 
 
 @pytest.fixture
-def serve():
+def serve(watched):
     """Return what starts a pretend portal and a client of it."""
     open_ones = []
 
     def start(**settings):
-        simulator = HubSpotSimulator(
-            HubSpotSettings(access_token="pat-invented", **settings), now=now
+        simulator = watched(
+            HubSpotSimulator(HubSpotSettings(access_token="pat-invented", **settings), now=now)
         )
         context = running(simulator)
         url = context.__enter__()

@@ -1,0 +1,206 @@
+"""Holds what passes between our client and the pretend HubSpot against HubSpot's interface files."""
+
+import json
+import re
+from datetime import datetime
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import best_match
+
+OPENAPI = Path(__file__).parent / "openapi"
+FILES = ("contacts.2026-09", "objects.2026-09", "associations.2026-09", "properties.v3")
+
+#: Where HubSpot's documentation says otherwise than the interface file, or both are widely used:
+#: schema and field -> what is there instead. Source: reference hubspot.md, the section named.
+DOCUMENTED = {
+    # "Search the CRM" gives objects, and requests without `after` (section 4).
+    ("PublicObjectSearchRequest", "sorts"): {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "propertyName": {"type": "string"},
+                "direction": {"enum": ["ASCENDING", "DESCENDING"]},
+            },
+            "required": ["propertyName"],
+            "additionalProperties": False,
+        },
+        "maxItems": 1,
+    },
+    # "Contacts": a property that is defined but empty is null (section 4).
+    ("SimplePublicObject", "properties"): {
+        "type": "object",
+        "additionalProperties": {"type": ["string", "null"]},
+    },
+}
+#: Fields that the file calls required and the documentation leaves out.
+OPTIONAL = {
+    ("PublicObjectSearchRequest", "after"),
+    # Section 4.5: "treat every field of an error body as optional"; the 207 sample has neither.
+    ("StandardError", "errors"),
+    ("StandardError", "links"),
+}
+
+_FORMATS = FormatChecker(formats=())
+
+
+@_FORMATS.checks("date-time")
+def _is_instant(value):
+    try:
+        return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
+
+
+class Interface:
+    """HubSpot's interface files as JSON Schemas: nothing that they do not name is let through."""
+
+    def __init__(self):
+        self._operations = []
+        for name in FILES:
+            document = json.loads((OPENAPI / f"{name}.json").read_text("utf-8"))
+            definitions = {
+                key: _schema(key, schema) for key, schema in document["schemas"].items()
+            }
+            for operation in document["operations"]:
+                path = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(operation["path"]))
+                self._operations.append(
+                    (operation["method"], re.compile(path), operation, definitions)
+                )
+
+    def faults(self, exchange):
+        """Return what is wrong with a request and its answer."""
+        found = [
+            (operation, definitions)
+            for method, path, operation, definitions in self._operations
+            if method == exchange.method and path.fullmatch(exchange.path)
+        ]
+        if not found:
+            return [f"no such operation: {exchange.method} {exchange.path}"]
+        operation, definitions = found[0]
+        faults = []
+        for kind, schema in (operation.get("request") or {}).items():
+            if exchange.content_type != kind:
+                faults.append(f"sent as {exchange.content_type}, must be {kind}")
+            faults += _wrong("request", schema, definitions, exchange.sent)
+        if not operation.get("request") and exchange.sent:
+            faults.append("a body where none belongs")
+        allowed = {each["name"] for each in operation["params"] if each["where"] == "query"}
+        faults += [f"no such parameter: {name}" for name in exchange.query - allowed]
+        answer = operation["responses"].get(str(exchange.status), "none")
+        if answer == "none":
+            if exchange.status < HTTPStatus.BAD_REQUEST:
+                faults.append(f"no such answer: {exchange.status}")
+        elif answer is not None:
+            faults += _wrong("answer", answer, definitions, exchange.answered)
+        return [f"{exchange.method} {exchange.path}: {fault}" for fault in faults]
+
+
+def _schema(name, given):
+    """Return the JSON Schema of one fact of the file; `name` is that of the schema around it."""
+    if not given:
+        return {}
+    if "ref" in given:
+        return {"$ref": f"#/$defs/{given['ref']}"}
+    made = {key: given[key] for key in ("type", "enum", "format") if key in given}
+    if "items" in given:
+        made["items"] = _schema("", given["items"])
+    if "values" in given:
+        made["additionalProperties"] = _schema("", given["values"])
+    if "fields" in given:
+        made["properties"] = {
+            key: DOCUMENTED.get((name, key)) or _schema("", field)
+            for key, field in given["fields"].items()
+        }
+        made["required"] = [
+            key for key in given.get("required", []) if (name, key) not in OPTIONAL
+        ]
+        made["additionalProperties"] = False
+    return made
+
+
+def _wrong(part, schema, definitions, body):
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return [f"{part}: no JSON"]
+    whole = {**_schema("", schema), "$defs": definitions}
+    fault = best_match(Draft202012Validator(whole, format_checker=_FORMATS).iter_errors(document))
+    return [f"{part}{fault.json_path[1:]}: {fault.message}"] if fault else []
+
+
+class Exchange:
+    """One request and its answer."""
+
+    def __init__(self, environ, sent):
+        self.method = environ["REQUEST_METHOD"]
+        self.path = environ["PATH_INFO"]
+        self.query = {
+            part.partition("=")[0] for part in environ["QUERY_STRING"].split("&") if part
+        }
+        self.content_type = environ.get("CONTENT_TYPE", "").partition(";")[0]
+        self.sent = sent
+        self.status = 0
+        self.answered = b""
+
+
+class Watch:
+    """Stands before a simulator's application and keeps what passes."""
+
+    def __init__(self, application):
+        self._application = application
+        self.exchanges = []
+
+    def __call__(self, environ, start_response):
+        import io  # noqa: PLC0415
+
+        size = int(environ.get("CONTENT_LENGTH") or 0)
+        sent = environ["wsgi.input"].read(size)
+        environ["wsgi.input"] = io.BytesIO(sent)
+        exchange = Exchange(environ, sent)
+
+        def start(status, headers, *more):
+            exchange.status = int(status.split()[0])
+            return start_response(status, headers, *more)
+
+        answer = self._application(environ, start)
+        exchange.answered = b"".join(answer)
+        if hasattr(answer, "close"):
+            answer.close()
+        self.exchanges.append(exchange)
+        return [exchange.answered]
+
+
+INTERFACE = Interface()
+
+
+@pytest.fixture
+def interface():
+    return INTERFACE
+
+
+@pytest.fixture
+def watched():
+    """Return what watches a simulator; at the test's end all that passed must be as it should.
+
+    It stands behind the simulator's faults: what those answer is wrong on purpose.
+    """
+    watches = []
+
+    def watch(simulator):
+        faulty = simulator.app.wsgi_app
+        faulty._application = Watch(faulty._application)
+        watches.append(faulty._application)
+        return simulator
+
+    yield watch
+    faults = [
+        fault
+        for each in watches
+        for exchange in each.exchanges
+        for fault in INTERFACE.faults(exchange)
+    ]
+    assert sorted(set(faults)) == []

@@ -1,0 +1,153 @@
+"""Every request we send, and every answer of the simulator, is what HubSpot's files say."""
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from config.practice import HubSpotAccount
+from integrations.base import Change
+from integrations.errors import CrmError
+from integrations.hubspot.activities import TYPES
+from integrations.hubspot.setup import HubSpotSetup
+from integrations.registry import build_client
+from integrations.simulator.hubspot import HubSpotSettings, HubSpotSimulator
+from integrations.simulator.server import running
+
+
+def now():
+    return datetime.fromtimestamp(time.time(), UTC)
+
+
+@pytest.fixture
+def portal(watched):
+    """Return what opens a pretend portal: the simulator, its address, and a client."""
+    open_ones = []
+
+    def start(**settings):
+        simulator = watched(
+            HubSpotSimulator(HubSpotSettings(access_token="pat-invented", **settings), now=now)
+        )
+        context = running(simulator)
+        url = context.__enter__()
+        account = HubSpotAccount(
+            crm="hubspot",
+            name="portal",
+            portal_id="4000001",
+            app_id="7100001",
+            base_url=url,
+            webhook_url="https://scores.example.com/webhooks/hubspot",
+            access_token={"env": "A"},
+            client_secret={"env": "B"},
+        )
+        client = build_client(
+            account, {"access_token": "pat-invented"}, clock=time.monotonic, sleep=lambda _s: None
+        )
+        open_ones.append((context, client))
+        return simulator, url, client
+
+    yield start
+    for context, client in open_ones:
+        client.close()
+        context.__exit__(None, None, None)
+
+
+def seen(simulator):
+    return simulator.app.wsgi_app._application.exchanges
+
+
+def test_each_kind_of_call_that_the_client_makes(portal):
+    simulator, _, client = portal(provisioned=True)
+    ids = simulator.create_contacts([{"message": str(n)} for n in range(3)])
+    for activity_type in sorted(TYPES):
+        activity = simulator.create_activity(
+            f"{activity_type}s", {"hs_timestamp": now().isoformat()}, contact_ids=ids[:2]
+        )
+        client.people(activity_type, [activity, "999"])
+    simulator.delete_contact(ids[2])
+
+    client.read("contact", [*ids, "999"], ["message", "insurance_status"])
+    client.activities("contact", ids, ["call", "email", "meeting", "communication", "note"])
+    client.list_ids("contact", since=None)
+    client.list_ids("contact", since=now() - timedelta(hours=1))
+    client.list_ids("contact", since=None, cursor="1790000000000/501000000001")
+    client.write(
+        "contact",
+        [
+            Change(record_id=i, properties={"lead_score": score, "lead_score_tier": "hot"})
+            for i, score in zip(ids, (71, None, 5), strict=True)
+        ],
+    )
+
+    kinds = {"batch_read", "activity_read", "associations", "search", "batch_update"}
+    assert set(client.calls()) == kinds  # a new kind of call must be made here, too
+    assert len(seen(simulator)) == sum(client.calls().values())
+
+
+def test_a_long_list_of_associations_comes_in_pages(portal):
+    simulator, _, client = portal()
+    [one] = simulator.create_contacts([{"message": "hello"}])
+    for _ in range(501):
+        simulator.create_activity("notes", {"hs_timestamp": now().isoformat()}, contact_ids=[one])
+
+    client.activities("contact", [one], ["note"])
+
+    assert client.calls()["associations"] == 2
+
+
+def test_set_up_checks_and_makes_the_properties(portal):
+    simulator, url, _ = portal()
+    setup = HubSpotSetup(base_url=url, access_token="pat-invented")
+    written = {"score": "lead_score", "tier": "lead_score_tier", "respond_by": "respond_by"}
+
+    setup.check(["message", "no_such"], written)
+    assert setup.missing(written) == list(written.values())
+    setup.provision(written)
+    assert setup.missing(written) == []
+    assert {exchange.method for exchange in seen(simulator)} == {"GET", "POST"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"daily_limit": 0}, {"scopes": ("oauth",)}, {"access_token": "other"}],
+)
+def test_refusals_answer_well_formed_requests(portal, settings):
+    if "access_token" in settings:
+        simulator, _, client = portal()
+        client._session.headers["Authorization"] = "Bearer wrong"
+    else:
+        simulator, _, client = portal(**settings)
+
+    with pytest.raises(CrmError):
+        client.read("contact", ["1"], ["message"])
+
+    assert seen(simulator)[-1].status in {401, 403, 429}
+
+
+def test_the_checker_finds_what_is_wrong(portal, interface):
+    simulator, _, client = portal()
+    client.read("contact", ["1"], ["message"])
+    [good] = seen(simulator)
+
+    def faults(**changes):
+        changed = type("Changed", (), {**vars(good), **changes})
+        return interface.faults(changed)
+
+    sent = json.loads(good.sent)
+    assert faults() == []
+    for wrong in (
+        {"path": "/crm/objects/2026-09/contacts/batch/reads"},
+        {"method": "GET"},
+        {"content_type": "text/plain"},
+        {"query": {"archive"}},
+        {"status": 207},
+        {"sent": b"{"},
+        {"sent": json.dumps({**sent, "more": 1}).encode()},
+        {"sent": json.dumps({**sent, "inputs": [{"id": 1}]}).encode()},
+        {"sent": json.dumps({**sent, "inputs": [{}]}).encode()},
+        {"answered": b"{}"},
+        {"answered": good.answered.replace(b"COMPLETE", b"DONE")},
+        {"answered": good.answered.replace(b"Z", b"")},
+    ):
+        assert faults(**wrong), wrong
