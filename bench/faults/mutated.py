@@ -1,6 +1,7 @@
 """S18: deliveries that were changed at random, against the shipped server."""
 
 import base64
+import copy
 import hmac
 import json
 import random
@@ -96,11 +97,11 @@ class Mutator:
             dice = self._rng.random()
             name = self._rng.choice(list(event) or ["objectId"])
             if dice < 0.6:
-                event[name] = self._rng.choice(_ODD)
+                event[name] = copy.deepcopy(self._rng.choice(_ODD))
             elif dice < 0.8:
                 event.pop(name, None)
             elif dice < 0.9:
-                events.append(self._rng.choice(_ODD))
+                events.append(copy.deepcopy(self._rng.choice(_ODD)))
             else:
                 deep: object = 1
                 for _ in range(self._rng.choice([15, 17, 200])):
