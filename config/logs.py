@@ -39,6 +39,7 @@ FACTS = frozenset(
         "ignored",
         "lag_ms",
         "object_type",
+        "passed",
         "path",
         "place",
         "port",

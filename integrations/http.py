@@ -203,9 +203,12 @@ class Caller:
 
         return self._retrying(once)
 
-    def ready_at(self, calls: int, since: float) -> float:
-        """See `RateBudget.ready_at`."""
-        return self.budget.ready_at(calls, since)
+    def ready_at(
+        self, calls: int, since: float, *, apart: Mapping[str, int] = MappingProxyType({})
+    ) -> float:
+        """See `RateBudget.ready_at`; `apart` are calls of kinds that have a budget of their own."""
+        others = [self._apart[kind].ready_at(n, since) for kind, n in apart.items() if n]
+        return max([self.budget.ready_at(calls, since), *others])
 
     def left(self) -> dict[str, int]:
         """See `CrmClient.calls_left`."""

@@ -169,7 +169,7 @@ def _apart(account: HubSpotAccount | SalesforceAccount) -> dict[str, tuple[int, 
     links = ASSOCIATIONS_SMALL if is_small else ASSOCIATIONS_PER_10S
     return {
         "search": (SEARCHES_PER_S, SEARCH_WINDOW_S),
-        "associations": (links, WINDOW_S),
+        "associations": (links, WINDOW_S + WAY_S),
     }
 
 

@@ -10,7 +10,7 @@ before a backfill, however long it waits. A row moves up when a more urgent caus
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum
 from typing import Any
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Executable,
+    and_,
     bindparam,
     case,
     delete,
@@ -40,6 +41,12 @@ _table = schema.due
 #: The cause of a record whose score was written by a worker that had lost its lease: what the CRM
 #: holds is not known, so that it is written again whatever the ledger says (I3, I7).
 WRITTEN_LATE = "written_late"
+#: Causes that the CRM's events bring. Source: `integrations.base.CrmEvent`.
+CREATED, CHANGED = "created", "changed"
+DECAY = "decay"
+#: A cause -> those whose place it takes; any other cause takes every place. A record is created
+#: while its properties are told of, in whatever order, and a plain change hides no other cause.
+_OVER = {CREATED: (CREATED, CHANGED, DECAY), CHANGED: (CHANGED, DECAY)}
 
 
 class Lane(IntEnum):
@@ -238,9 +245,19 @@ def _where_known(new: Any) -> Any:
                 (_table.c.due_at < new.excluded.due_at, _table.c.due_at),
                 else_=new.excluded.due_at,
             ),
-            # It stays until it is served, whatever events come in between.
             "cause": case(
-                (_table.c.cause == WRITTEN_LATE, _table.c.cause), else_=new.excluded.cause
+                # It stays until it is served, whatever events come in between.
+                (_table.c.cause == WRITTEN_LATE, _table.c.cause),
+                *(
+                    (
+                        and_(
+                            new.excluded.cause == cause, *(_table.c.cause != one for one in weaker)
+                        ),
+                        _table.c.cause,
+                    )
+                    for cause, weaker in _OVER.items()
+                ),
+                else_=new.excluded.cause,
             ),
             "version": _table.c.version + 1,
             "attempts": 0,
@@ -303,7 +320,11 @@ def _mark_all(
 ) -> None:
     if not marks:
         return
-    rows = {(m.account_id, m.object_type, m.record_id): m for m in reversed(marks)}
+    rows: dict[tuple[str, str, str], DueMark] = {}
+    for m in marks:
+        key = (m.account_id, m.object_type, m.record_id)
+        first = rows.get(key)
+        rows[key] = m if first is None else replace(first, cause=_stronger(first.cause, m.cause))
     connection.execute(
         statement,
         [
@@ -321,6 +342,11 @@ def _mark_all(
             for _, m in sorted(rows.items())
         ],
     )
+
+
+def _stronger(first: str, later: str) -> str:
+    """Return the cause that stays of two: as in the statement above."""
+    return later if first in _OVER.get(later, (first,)) else first
 
 
 def finish(
@@ -360,7 +386,7 @@ def finish(
         {
             **key(claim),
             "b_due_at": next_at,
-            "b_cause": "decay",
+            "b_cause": DECAY,
             "b_attempts": 0,
             "b_code": None,
             "b_first": None,

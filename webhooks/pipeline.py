@@ -21,7 +21,7 @@ from scoring.model import ScoringModel
 from scoring.result import LeadScore
 from scoring.text.semantic import Meaning
 from store.accounts import Lease, LeaseLostError
-from store.due import WRITTEN_LATE, Claim, Retry
+from store.due import CREATED, WRITTEN_LATE, Claim, Retry
 from store.leads import Batch, Leads, LeadState, ScoredLead
 from webhooks.following import followed
 from webhooks.health import Health
@@ -33,6 +33,8 @@ DATA_TRIES = 5
 #: Passing faults of a single record are tried for so long. Source: S27.
 RETRY_WINDOW = timedelta(hours=72)
 FIRST_RETRY_S = 5.0
+#: So long after its creation was told, a record's activities are not asked for.
+NEW_FOR = timedelta(seconds=10)
 LONGEST_RETRY_S = 6 * 3600.0
 
 
@@ -124,9 +126,11 @@ class Pipeline:
             if asked
             else Found(records={})
         )
-        happenings = self._happenings(work, object_type, list(found.records))
         states = self._leads.states(work.name, object_type, ids)
         now = self._clock()
+        new = {claim.record_id for claim in claims if _is_new(claim, now)} - states.keys()
+        around = [record_id for record_id in found.records if record_id not in new]
+        happenings = self._happenings(work, object_type, around)
         gone = [claim for claim in claims if claim.record_id not in found.records]
         scored: list[_Scored] = []
         poison: list[Claim] = []
@@ -140,8 +144,7 @@ class Pipeline:
                 locked.append(claim)  # never overwritten: its master key may come back (S53)
                 continue
             try:
-                around = happenings.get(claim.record_id, ())
-                reading = work.reader.read(record, around)
+                reading = work.reader.read(record, happenings.get(claim.record_id, ()))
                 scored.append(self._score(work, claim, reading, states, now))
             except Exception:
                 # One record that breaks the engine must not hold up the others (S88).
@@ -366,6 +369,16 @@ class Pipeline:
                 "duration_ms": round((now - began).total_seconds() * 1000, 1),
             },
         )
+
+
+def _is_new(claim: Claim, now: datetime) -> bool:
+    """Tell whether a record came into being a moment ago, so that nothing happened around it yet.
+
+    What happens has an event of its own, which makes the record due again.
+    """
+    return (
+        claim.cause == CREATED and claim.since_at is not None and now - claim.since_at <= NEW_FOR
+    )
 
 
 def _trend(state: LeadState | None, result: LeadScore) -> str:

@@ -25,7 +25,7 @@ from integrations.errors import (
 from integrations.http import Caller, guarded_session
 from integrations.hubspot import listing, wire
 from integrations.hubspot.activities import TYPES
-from integrations.hubspot.links import ASSOCIATIONS, Links
+from integrations.hubspot.links import ACTIVITY_READ, ASSOCIATIONS, Links
 
 #: Waits by status and policy. Source: reference hubspot.md sections 4.4 and 4.5.
 _TEN_SECONDS = 10.0
@@ -46,11 +46,12 @@ class HubSpotClient:
             base_url, headers={"Authorization": f"Bearer {access_token}"}
         )
         self._links = Links(self._post, account=caller.account)
-        self._reads = 1  #: Calls of the last batch before its write.
+        self._around: Mapping[str, int] = {}  #: Calls that the last batch's activities took.
 
     def read(self, object_type: str, ids: Sequence[str], properties: Sequence[str]) -> Found:
         """See `CrmClient.read`. A merged contact answers under its new id: the old one is gone."""
         _contacts_only(object_type)
+        self._around = {}
         reply = self._post(
             "batch_read",
             wire.BATCH_READ,
@@ -105,8 +106,7 @@ class HubSpotClient:
     ) -> Mapping[str, Sequence[Happening]]:
         """See `ActivityClient.activities`."""
         _contacts_only(object_type)
-        found, calls = self._links.activities(object_type, ids, types)
-        self._reads = 1 + calls
+        found, self._around = self._links.activities(object_type, ids, types)
         return found
 
     def calls(self) -> Mapping[str, int]:
@@ -123,7 +123,11 @@ class HubSpotClient:
 
     def ready_at(self, since: float) -> float:
         """See `CrmClient.ready_at`: a batch is a read, those of its activities, and a write."""
-        return self._caller.ready_at(self._reads + 1, since)
+        around = self._around
+        calls = 2 + around.get(ACTIVITY_READ, 0)
+        return self._caller.ready_at(
+            calls, since, apart={ASSOCIATIONS: around.get(ASSOCIATIONS, 0)}
+        )
 
     def close(self) -> None:
         """See `CrmClient.close`."""

@@ -4,6 +4,7 @@ Associations are read under a budget of their own (`ASSOCIATIONS`), activities u
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -35,20 +36,20 @@ class Links:
 
     def people(self, activity_type: str, ids: Sequence[str]) -> dict[str, list[str]]:
         """See `ActivityClient.people`."""
-        return self._linked(activity_type, "contact", ids)
+        return self._linked(activity_type, "contact", ids)[0]
 
     def activities(
         self, object_type: str, ids: Sequence[str], types: Collection[str]
-    ) -> tuple[dict[str, list[Happening]], int]:
-        """Return what `ActivityClient.activities` does, and how many calls it took of the budget.
+    ) -> tuple[dict[str, list[Happening]], Counter[str]]:
+        """Return what `ActivityClient.activities` does, and how many calls of each kind it took.
 
         A type that the token may not read (e-mails need a scope of their own) is left out.
         """
         found: dict[str, list[Happening]] = {}
-        calls = 0
+        calls: Counter[str] = Counter()
         for activity_type in sorted(set(types) - self._refused):
             try:
-                linked = self._linked(object_type, activity_type, ids)
+                linked, asked = self._linked(object_type, activity_type, ids)
                 wanted = {one: _chosen(all_of) for one, all_of in linked.items()}
                 told, made = self._read(activity_type, wanted.values())
             except AccessError as error:
@@ -64,7 +65,7 @@ class Links:
                     },
                 )
                 continue
-            calls += made
+            calls.update({ACTIVITY_READ: made, ASSOCIATIONS: asked})
             for record_id, each in wanted.items():
                 known = [told[one] for one in each if one in told]
                 found.setdefault(record_id, []).extend(known)
@@ -94,13 +95,18 @@ class Links:
                     told[str(row.get("id"))] = seen
         return told, -(-len(ids) // wire.BATCH_SIZE)
 
-    def _linked(self, start: str, end: str, ids: Sequence[str]) -> dict[str, list[str]]:
+    def _linked(
+        self, start: str, end: str, ids: Sequence[str]
+    ) -> tuple[dict[str, list[str]], int]:
+        """Return who is linked with each of `ids`, and how many calls it took."""
         path = wire.ASSOCIATIONS.format(f"{start}s", f"{end}s")
         found: dict[str, list[str]] = {}
         inputs = [{"id": one} for one in ids]
+        calls = 0
         for _ in range(MOST_PAGES):
             more = []
             for part in _parts(inputs, wire.ASSOCIATION_BATCH):
+                calls += 1
                 for row in _rows(self._post(ASSOCIATIONS, path, {"inputs": part})):
                     one, linked, after = _row(row)
                     found.setdefault(one, []).extend(linked)
@@ -108,7 +114,7 @@ class Links:
             inputs = more
             if not inputs:
                 break
-        return {one: list(dict.fromkeys(linked)) for one, linked in found.items()}
+        return {one: list(dict.fromkeys(linked)) for one, linked in found.items()}, calls
 
 
 def _chosen(ids: Sequence[str]) -> list[str]:

@@ -1,3 +1,4 @@
+import dataclasses
 import threading
 from datetime import timedelta
 
@@ -166,3 +167,27 @@ def test_accounts_with_something_due_are_named_those_with_live_inquiries_first(
     assert due.accounts(clock()) == ["portal", "org"]
     ring("org", Lane.LIVE, clock())
     assert due.accounts(clock()) == ["org", "portal"]
+
+
+@pytest.mark.parametrize(
+    ("causes", "stays"),
+    [
+        ("created changed", "created"),
+        ("changed created", "created"),
+        ("activity changed created", "activity"),
+        ("changed activity", "activity"),
+        ("created changed activity", "activity"),
+        ("decay changed", "changed"),
+        ("written_late created changed", "written_late"),
+        ("swept changed", "swept"),
+        ("changed deleted", "deleted"),
+    ],
+)
+def test_a_plain_change_hides_no_other_cause_in_one_mark_or_in_several(due, clock, causes, stays):
+    marks = [mark(cause=cause) for cause in causes.split()]
+    due.mark(marks, clock())
+    for one in marks:
+        due.mark([dataclasses.replace(one, record_id="502")], clock())
+    _, claims = due.claim("portal", 9, clock())
+
+    assert [claim.cause for claim in claims] == [stays, stays]

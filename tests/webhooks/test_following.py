@@ -54,6 +54,11 @@ def tell(store, new_unpacker, event, clock):
 
 
 @pytest.fixture
+def changed(event):
+    return lambda i: event(i, kind="contact.propertyChange", propertyName="message")
+
+
+@pytest.fixture
 def call(event):
     return lambda i, happening="creation", **more: event(
         i, kind=f"object.{happening}", objectTypeId="0-48", **more
@@ -155,9 +160,9 @@ def test_s056_an_activity_does_not_bring_an_erased_contact_back(tell, event, cal
 
 
 def test_activities_earn_points_and_the_first_answer_is_stored(
-    tell, event, step, active, store, clock
+    tell, changed, step, active, store, clock
 ):
-    tell(event(501), event(502))
+    tell(changed(501), changed(502))
     answered = clock() - timedelta(minutes=30)
     active.happened = {
         "501": [
@@ -176,8 +181,39 @@ def test_activities_earn_points_and_the_first_answer_is_stored(
     assert facts["fields"]["first_response_at"] == answered.isoformat()
 
 
-def test_what_we_did_before_the_inquiry_is_no_answer(tell, event, step, active, clock):
+def test_nobody_is_asked_what_happened_around_a_contact_that_was_just_created(
+    tell, event, changed, step, active
+):
+    """HubSpot tells of a creation and of each property, in any order and in several deliveries."""
+    tell(changed(501), event(501))
+    tell(changed(501))
+    step()
+    assert active.asked == []
+
+    tell(changed(501))
+    step()
+    assert [asked[:2] for asked in active.asked] == [("contact", ("501",))]
+
+
+def test_a_creation_that_waited_or_that_an_activity_followed_is_asked_about(
+    tell, event, call, step, active, clock
+):
     tell(event(501))
+    clock.advance(seconds=11)
+    step()
+    assert ("contact", ("501",)) in [asked[:2] for asked in active.asked]
+
+    active.asked.clear()
+    active.links = {"701": ["502"]}
+    tell(call(701))
+    step()
+    tell(event(502))
+    step()
+    assert ("contact", ("502",)) in [asked[:2] for asked in active.asked]
+
+
+def test_what_we_did_before_the_inquiry_is_no_answer(tell, changed, step, active, clock):
+    tell(changed(501))
     before = clock() - timedelta(days=3)
     active.happened = {
         "501": [Happening(medium="email", kind=None, at=before, answered_at=before)]

@@ -232,3 +232,18 @@ def test_only_the_types_that_model_and_clock_need_are_read():
         "communication",
     }
     assert activities_read(account(), []) == {"call", "email", "meeting", "communication"}
+
+
+def test_s040_batches_are_spaced_by_the_budget_of_associations_too(serve):
+    """Unspaced, a batch with its four reads of associations waited for them inside its turn."""
+    simulator, client = serve()
+    ids = contacts(simulator, 3)
+    assert client.ready_at(5.0) == 5.0
+    for _ in range(9):  # 36 of the 100 or 150 that are admitted in ten seconds
+        client.read("contact", ids, ["message"])
+        client.activities("contact", ids, ["call", "email", "meeting", "communication"])
+    began = time.monotonic()
+    assert client.ready_at(began) > began + 0.1
+
+    client.read("contact", ids, ["message"])  # a batch without activities need not wait for them
+    assert client.ready_at(began) < began + 0.1
