@@ -19,6 +19,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Executable,
+    Integer,
     and_,
     bindparam,
     case,
@@ -92,6 +93,66 @@ class Retry:
     first_failed_at: datetime
 
 
+def _claim_statement(last: Lane) -> Executable:
+    """Return the statement of a claim: each lane is a seek of its own, whatever the others hold."""
+    lanes = [
+        select(_table)
+        .where(
+            _table.c.account_id == bindparam("account"),
+            _table.c.lane == literal(int(lane)),
+            _table.c.due_at <= bindparam("now"),
+        )
+        .order_by(_table.c.due_at)
+        .limit(bindparam("limit", type_=Integer))
+        .subquery()
+        for lane in Lane
+        if lane <= last
+    ]
+    found = union_all(*(select(lane) for lane in lanes)).subquery()
+    return (
+        select(found)
+        .order_by(found.c.lane, found.c.due_at)
+        .limit(bindparam("limit", type_=Integer))
+    )
+
+
+def _next_statement(last: Lane) -> Executable:
+    return union_all(
+        *(
+            select(func.min(_table.c.due_at).label("due_at")).where(
+                _table.c.account_id == bindparam("account"), _table.c.lane == literal(int(lane))
+            )
+            for lane in Lane
+            if lane <= last
+        )
+    )
+
+
+def _with_due_statement() -> Executable:
+    named = schema.account.c.account_id
+    waits = {
+        lane: exists(
+            select(_table.c.record_id).where(
+                _table.c.account_id == named,
+                _table.c.lane == literal(int(lane)),
+                _table.c.due_at <= bindparam("now"),
+            )
+        )
+        for lane in Lane
+    }
+    return (
+        select(named)
+        .where(or_(*waits.values()))
+        .order_by(waits[Lane.LIVE].desc(), waits[Lane.LATER].desc(), named)
+    )
+
+
+#: Made once: SQLAlchemy takes longer to make them than the database to answer.
+_CLAIM = {lane: _claim_statement(lane) for lane in Lane}
+_NEXT = {lane: _next_statement(lane) for lane in Lane}
+_WITH_DUE = _with_due_statement()
+
+
 class Due:
     """The due table."""
 
@@ -130,24 +191,10 @@ class Due:
             beside: Object type and record id of claims still in the caller's hands.
             last: The last lane to look at.
         """
-        # Each lane is a seek of its own in the index, whatever the others hold.
-        lanes = [
-            select(_table)
-            .where(
-                _table.c.account_id == account_id,
-                _table.c.lane == literal(int(lane)),
-                _table.c.due_at <= now,
-            )
-            .order_by(_table.c.due_at)
-            .limit(limit + len(beside))
-            .subquery()
-            for lane in Lane
-            if lane <= last
-        ]
-        found = union_all(*(select(lane) for lane in lanes)).subquery()
         with reading(self._engine).connect() as connection:
             rows = connection.execute(
-                select(found).order_by(found.c.lane, found.c.due_at).limit(limit + len(beside))
+                _CLAIM[last],
+                {"account": account_id, "now": now, "limit": limit + len(beside)},
             ).all()
         rows = [row for row in rows if (row.object_type, row.record_id) not in beside][:limit]
         if not rows:
@@ -169,37 +216,13 @@ class Due:
 
     def accounts(self, now: datetime) -> list[str]:
         """Return the accounts that have something due, those with a live inquiry first."""
-        named = schema.account.c.account_id
-        waits = {
-            lane: exists(
-                select(_table.c.record_id).where(
-                    _table.c.account_id == named,
-                    _table.c.lane == literal(int(lane)),
-                    _table.c.due_at <= bindparam("now"),
-                )
-            )
-            for lane in Lane
-        }
         with reading(self._engine).connect() as connection:
-            found = connection.execute(
-                select(named)
-                .where(or_(*waits.values()))
-                .order_by(waits[Lane.LIVE].desc(), waits[Lane.LATER].desc(), named),
-                {"now": now},
-            )
-            return list(found.scalars())
+            return list(connection.execute(_WITH_DUE, {"now": now}).scalars())
 
     def next_at(self, account_id: str, last: Lane = Lane.BACKFILL) -> datetime | None:
         """Return when the account's next record falls due, up to the lane `last`, or None."""
-        firsts = [
-            select(func.min(_table.c.due_at).label("due_at")).where(
-                _table.c.account_id == account_id, _table.c.lane == literal(int(lane))
-            )
-            for lane in Lane
-            if lane <= last
-        ]
         with reading(self._engine).connect() as connection:
-            found = connection.execute(union_all(*firsts)).scalars().all()
+            found = connection.execute(_NEXT[last], {"account": account_id}).scalars().all()
         return min((at for at in found if at is not None), default=None)
 
     def waiting(self, account_id: str, now: datetime) -> int:
