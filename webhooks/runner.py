@@ -70,7 +70,7 @@ class AccountRunner:
         self._lease: Lease | None = None
         self._pause: Pause | None = None
         self._began = 0.0  #: When the last batch began, monotonic.
-        self._busy_at = 0.0  #: When something was last due, monotonic.
+        self._quiet_since: float | None = None  #: Since when nothing is due, monotonic.
         self._linger_s = LINGER_S
         self._flying: dict[Future[None], frozenset[tuple[str, str]]] = {}
         self._threads: ThreadPoolExecutor | None = None
@@ -80,7 +80,7 @@ class AccountRunner:
         """Work the account in a thread of its own, until nothing is due or the lease is lost."""
         self._lease = lease
         self._pause = self._accounts.paused(self._work.name)
-        self._busy_at = time.monotonic()
+        self._quiet_since = None
         self._linger_s = LINGER_S
         log.info("lease.taken", extra={"account": self._work.name, "fence": lease.fence})
         self._thread = threading.Thread(
@@ -133,7 +133,7 @@ class AccountRunner:
                     if backlog:
                         continue
                 wait_s = self._idle_s()
-                if time.monotonic() - self._busy_at > self._linger_s:
+                if self._was_quiet(self._linger_s):
                     return
                 self.bell.wait(wait_s)
             except LeaseLostError:
@@ -155,18 +155,24 @@ class AccountRunner:
         """Whether the account rests, because of the CRM or of its set-up."""
         return self._pause is not None and self._pause.until > self._clock()
 
+    def _was_quiet(self, seconds: float) -> bool:
+        """Whether nothing was due for so long."""
+        return self._quiet_since is not None and time.monotonic() - self._quiet_since >= seconds
+
     def _idle_s(self) -> float:
         """Return how long there is surely nothing to do, but for the bell."""
-        if self._flying or self.is_paused():
-            self._busy_at = time.monotonic()
-            return self._poll_s  # who lands rings the bell
-        next_at = self._due.next_at(self._work.name, self._last_lane())
-        if next_at is None:
-            return self._poll_s
-        wait_s = max(0.0, (next_at - self._clock()).total_seconds())
-        if wait_s == 0.0:
-            self._busy_at = time.monotonic()
-        return min(self._poll_s, wait_s)
+        wait_s, is_busy = self._poll_s, True
+        if not self._flying and not self.is_paused():  # who lands rings the bell
+            next_at = self._due.next_at(self._work.name, self._last_lane())
+            until_s = self._poll_s
+            if next_at is not None:
+                until_s = max(0.0, (next_at - self._clock()).total_seconds())
+            wait_s, is_busy = min(self._poll_s, until_s), until_s == 0.0
+        if is_busy:
+            self._quiet_since = None
+        elif self._quiet_since is None:
+            self._quiet_since = time.monotonic()
+        return wait_s
 
     def _gather(self, *, backlog: bool) -> None:
         """Let a batch fill while records keep coming, and space batches by the call budget."""

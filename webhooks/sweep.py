@@ -72,8 +72,6 @@ class Sweeper:
                 self._listings.set_swept(work.name, object_type, page.newest)
                 # Changed since we began: our own writes, mostly. The next sweep has the rest.
                 cursor = None if page.newest > began else cursor
-        if until is None and cursor is None:
-            self._listings.set_swept(work.name, object_type, since)
         if found:
             log.info(
                 "sweep.done",

@@ -193,8 +193,11 @@ class Worker:
         with ThreadPoolExecutor(SWEEPS_AT_ONCE, thread_name_prefix="sweep") as pool:
             while not self._stopping.is_set():
                 before = max(since, self._clock() - timedelta(seconds=SWEEP_EVERY_S))
-                due = self._accounts.sweeps_due(before)
-                list(pool.map(partial(self._sweep_one, sweeper, before), due))
+                try:
+                    due = self._accounts.sweeps_due(before)
+                    list(pool.map(partial(self._sweep_one, sweeper, before), due))
+                except Exception:
+                    log.exception("sweeps.failed")  # the store is away: looked at again
                 self._stopping.wait(max(self._poll_s, SWEEP_LOOK_S))
 
     def _sweep_one(self, sweeper: Sweeper, before: datetime, name: str) -> None:
@@ -222,12 +225,13 @@ class Worker:
 
     def _heartbeat(self) -> None:
         while not self._stopping.wait(HEARTBEAT_S):
+            # Those of before the statement: one that is taken meanwhile is not in its answer.
+            leases = [(runner, runner.lease) for runner in self._runners.values()]
             try:
                 held = self._accounts.renew(self._owner)
             except Exception:
                 log.exception("lease.not_renewed")
                 continue
-            for runner in self._runners.values():
-                lease = runner.lease
+            for runner, lease in leases:
                 if lease is not None and lease not in held:
                     runner.lose(lease)

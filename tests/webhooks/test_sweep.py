@@ -207,3 +207,38 @@ def test_s030_sweeping_twice_at_once_moves_the_mark_forward_only(store, clock):
     store.listings.set_swept("portal", "contact", clock() - timedelta(hours=1))
 
     assert store.listings.swept_until("portal", "contact") == clock()
+
+
+def test_s030_a_sweep_that_finds_nothing_moves_no_mark(
+    sweeper, new_work, fake_crm, record, store, clock
+):
+    """The mark is the CRM's time: our clock may be days ahead, and would hide what comes."""
+    crm = fake_crm({"1": record()})
+    crm.changed = {"1": clock() - FIRST - timedelta(hours=1)}
+
+    assert sweeper.sweep(new_work(crm)) == 0
+    assert store.listings.swept_until("portal", "contact") is None
+
+
+def test_s030_sweeps_go_on_after_the_store_was_away(
+    new_worker, sweeper, fake_crm, record, store, accounts, clock, monkeypatch
+):
+    crm = fake_crm({str(i): record() for i in range(1, 4)})
+    crm.changed = {str(i): clock() - timedelta(minutes=i) for i in range(1, 4)}
+    due, failed = accounts.sweeps_due, []
+
+    def away(before):
+        if len(failed) < 2:
+            failed.append(before)
+            raise ConnectionError("MARKER")
+        return due(before)
+
+    monkeypatch.setattr(accounts, "sweeps_due", away)
+    monkeypatch.setattr("webhooks.worker.SWEEP_LOOK_S", 0.01)
+    new_worker(crm, sweeper=sweeper)
+    ends = time.monotonic() + 10
+    while len(crm.held) < 3 and time.monotonic() < ends:
+        time.sleep(0.02)
+
+    assert len(failed) == 2
+    assert len(crm.held) == 3

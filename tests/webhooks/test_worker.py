@@ -353,3 +353,48 @@ def test_s028_a_crm_that_is_away_for_a_day_is_probed_once_a_minute_by_one_record
     assert now.ahead_s > 24 * 3600
     assert store.dead_letters.counts() == {}
     until(lambda: store.accounts.paused("portal") is None)
+
+
+def test_accounts_that_wait_for_room_are_worked_as_soon_as_others_are_quiet(
+    new_worker, fake_crm, record, until, now, put, events, store, outbound, monkeypatch
+):
+    monkeypatch.setattr("webhooks.worker.MOST_ACCOUNTS", 1)
+    first, other = fake_crm({"501": record()}), fake_crm({})
+    other.records["00Q8d0000001aBCEAY"] = {
+        "Description": "I want to book a cleaning",
+        "CreatedDate": "2026-11-23T16:00:00.000+0000",
+    }
+    put(events(501))
+    new_worker(first, other, clock=now)
+    until(lambda: first.held)
+    store.inbox.append(
+        account_id="org", kind="salesforce", body=outbound("00Q8d0000001aBC"), at=now()
+    )
+
+    until(lambda: other.held, 5.0)  # the first one lingers for ten seconds unless it is asked
+
+
+def test_s026_a_lease_that_is_taken_during_a_heartbeat_is_not_taken_for_lost(
+    new_worker, fake_crm, record, until, now, mark, accounts, monkeypatch
+):
+    """The answer of a heartbeat that began before does not name it."""
+    monkeypatch.setattr("webhooks.worker.HEARTBEAT_S", 0.01)
+    crm = fake_crm({str(i): record() for i in range(501, 600)}, batch_size=5)
+    crm.before_read = lambda: time.sleep(0.02)
+    renew, taken = accounts.renew, threading.Event()
+
+    def slow(owner):
+        held = renew(owner)
+        taken.wait(2)
+        return held
+
+    monkeypatch.setattr(accounts, "renew", slow)
+    new_worker(crm, clock=now)
+    time.sleep(0.05)  # a heartbeat is under way
+    mark(*crm.records)
+    until(lambda: len(crm.reads) >= 1)
+    taken.set()
+    until(lambda: len(crm.held) == 99)
+
+    read = [i for batch in crm.reads for i in batch]
+    assert len(read) == len(set(read)) == 99
