@@ -14,6 +14,7 @@ from config.load import environment, load_settings
 from config.problems import ConfigError
 from config.settings import Settings
 from console.cli import UNREACHABLE, USAGE
+from console.hardening import forbid_dumps
 from store.dialect import StoreError
 from store.keys import KeyFileError, MasterKeys
 from store.rooms import Store, open_store
@@ -38,6 +39,7 @@ class Acting:
 @contextmanager
 def acting() -> Iterator[Acting]:
     """Open the store until the block ends; ends the process where it cannot be opened."""
+    forbid_dumps()
     try:
         settings = load_settings(environment())
         keys = master_keys(settings)
@@ -62,6 +64,7 @@ def acting() -> Iterator[Acting]:
 
 
 def login_name() -> str:
+    """Return who runs this command, as the system knows them."""
     """Return who runs this process, as the system names them."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name[:80]

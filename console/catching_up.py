@@ -17,31 +17,22 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from config.logs import start_logging
-from console.acting import acting
+from console.acting import acting, login_name
 from console.cli import FINDINGS, UNREACHABLE, USAGE
-from console.hardening import forbid_dumps
-from console.loading import BadConfigurationError, load_configuration
-from integrations.errors import CrmError
-from store.dialect import StoreError
-from store.keys import KeyFileError
+from console.opening import CannotOpenError, open_service
+from integrations.errors import AccessError, CrmError, PermanentCrmError, RateLimitedError
+from store.audit import Act
 from webhooks.backfill import Backfiller, chosen
 from webhooks.pipeline import AccountWork
 from webhooks.sweep import Sweeper
-from webhooks.wiring import Service, master_keys, utc_now
+from webhooks.wiring import Service, utc_now
 
 #: Between two looks while nothing can be listed.
 _LOOK_S = 0.2
 #: Where no terminal shows a bar, a line is printed so often.
 _LINE_S = 10.0
-
-
-class _Stop(Exception):  # noqa: N818  # not an error: it carries an exit code
-    """Ends the command with an exit code, after its message was printed."""
-
-    def __init__(self, code: int) -> None:
-        self.code = code
-        super().__init__(str(code))
+#: A CRM that did not answer is asked again after so long.
+_AWAY_S = 10.0
 
 
 def run_sweep(*, account: str) -> int:
@@ -58,8 +49,8 @@ def run_sweep(*, account: str) -> int:
     except CrmError as error:
         click.echo(f"the CRM does not answer: {error}; try `leadscore doctor`", err=True)
         return UNREACHABLE
-    except _Stop as stop:
-        return stop.code
+    except CannotOpenError as error:
+        return error.code
     return 0
 
 
@@ -68,8 +59,8 @@ def run_backfill(*, account: str, anew: bool) -> int:
     try:
         with _opened(account) as (service, works):
             return _backfill(service, works, anew=anew)
-    except _Stop as stop:
-        return stop.code
+    except CannotOpenError as error:
+        return error.code
 
 
 def run_rescore(*, account: str) -> int:
@@ -79,9 +70,13 @@ def run_rescore(*, account: str) -> int:
         if account and account not in at.store.accounts.names():
             return _no_such(account)
         for name in names:
+            at.store.audit.record(
+                Act(account_id=name, actor=at.actor, act="rescore.begun"), at.now
+            )
             count = at.store.due.mark_known(name, "rescore", at.now)
             at.store.wakeups.ring(name)
             click.echo(f"{name}: {count:,} records are due again, behind live inquiries")
+        at.finish()
     return 0
 
 
@@ -93,36 +88,18 @@ def _no_such(account: str) -> int:
 @contextmanager
 def _opened(account: str) -> Iterator[tuple[Service, Sequence[AccountWork]]]:
     """Open a service that does not listen, and choose among its accounts."""
-    forbid_dumps()
-    try:
-        loaded = load_configuration()
-        keys = master_keys(loaded.settings)
-    except (BadConfigurationError, KeyFileError) as error:
-        click.echo(str(error), err=True)
-        raise _Stop(USAGE) from None
-    start_logging("CRITICAL")  # the bar is what a person watches
-    try:
-        service = Service(
-            settings=loaded.settings,
-            practice=loaded.practice,
-            secrets=loaded.secrets,
-            model=loaded.model,
-            keys=keys,
-            receives=False,
-        )
-    except StoreError as error:
-        click.echo(str(error), err=True)
-        raise _Stop(UNREACHABLE) from None
+    # The bar is what a person watches.
+    service = open_service(receives=False, works=True, log_level="CRITICAL")
     try:
         if not service.works:
             click.echo(
                 "the master key does not open this database; see docs/production.md", err=True
             )
-            raise _Stop(USAGE)
+            raise CannotOpenError(USAGE)
         try:
             works = chosen(service.works, account)
         except KeyError:
-            raise _Stop(_no_such(account)) from None
+            raise CannotOpenError(_no_such(account)) from None
         yield service, works
     finally:
         service.stop()
@@ -132,25 +109,23 @@ def _backfill(service: Service, works: Sequence[AccountWork], *, anew: bool) -> 
     store = service.store
     filler = Backfiller(listings=store.listings, due=store.due, clock=utc_now)
     for work in works:
+        store.audit.record(
+            Act(account_id=work.name, actor=login_name(), act="backfill.begun"), utc_now()
+        )
         if filler.begin(work, anew=anew):
             click.echo(f"{work.name}: goes on where it was stopped (--restart begins anew)")
     # An account that another worker holds is scored by that one.
     service.start_working()
+    store.audit.keep_heads()
     began = time.monotonic()
-    with _Bars(works) as bars:
-        try:
-            while not all(filler.progress(work).is_over for work in works):
-                moved = False
-                for work in works:
-                    moved |= _step(filler, work)
-                    bars.show(work, filler, _reason(service, work))
-                if not moved:
-                    time.sleep(_LOOK_S)
-        except KeyboardInterrupt:
-            click.echo("stopped; the same command goes on from here", err=True)
-            return FINDINGS
-        for work in works:
-            bars.show(work, filler, "")
+    try:
+        _watch(service, filler, works)
+    except KeyboardInterrupt:
+        click.echo("stopped; the same command goes on from here", err=True)
+        return FINDINGS
+    except CrmError as error:
+        click.echo(f"the CRM refuses the list: {error}; try `leadscore doctor`", err=True)
+        return UNREACHABLE
     seconds = time.monotonic() - began
     for work in works:
         done = filler.progress(work).done
@@ -165,11 +140,49 @@ def _backfill(service: Service, works: Sequence[AccountWork], *, anew: bool) -> 
     return FINDINGS if dead else 0
 
 
-def _step(filler: Backfiller, work: AccountWork) -> bool:
-    try:
-        return filler.step(work)
-    except CrmError:
-        return False  # the worker meets the same trouble, rests, and the bar says why
+def _watch(service: Service, filler: Backfiller, works: Sequence[AccountWork]) -> None:
+    """List, and show how far scoring is, until nothing is left to do. Raises: CrmError."""
+    listings = [_Listing(filler, work) for work in works]
+    with _Bars(works) as bars:
+        while not all(filler.progress(work).is_over for work in works):
+            moved = False
+            for work, listing in zip(works, listings, strict=True):
+                moved |= listing.step()
+                bars.show(work, filler, listing.reason or _reason(service, work))
+            if not moved:
+                time.sleep(_LOOK_S)
+        for work in works:
+            bars.show(work, filler, "")
+
+
+class _Listing:
+    """Lists one account, and waits while its CRM does not answer."""
+
+    def __init__(self, filler: Backfiller, work: AccountWork) -> None:
+        self._filler = filler
+        self._work = work
+        self._not_before = 0.0
+        self.reason = ""  #: Why it waits, or empty.
+
+    def step(self) -> bool:
+        """List a page; return whether one was listed.
+
+        Raises:
+            AccessError, PermanentCrmError: Waiting does not help.
+        """
+        if time.monotonic() < self._not_before:
+            return False
+        try:
+            moved = self._filler.step(self._work)
+        except (AccessError, PermanentCrmError):
+            raise
+        except CrmError as error:
+            wait_s = error.retry_after_s if isinstance(error, RateLimitedError) else _AWAY_S
+            self._not_before = time.monotonic() + wait_s
+            self.reason = f"the CRM does not answer: {error.code}; asked again in {wait_s:.0f} s"
+            return False
+        self.reason = ""
+        return moved
 
 
 def _reason(service: Service, work: AccountWork) -> str:

@@ -165,9 +165,14 @@ class Service:
         return self._server.port if self._server else self._settings.listen_port
 
     @property
+    def address(self) -> str:
+        """Host and port where it listens, or shall."""
+        return f"{self._settings.listen_host}:{self.port}"
+
+    @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://{self._settings.listen_host}:{self.port}"
+        return f"http://{self.address}"
 
     def stop(self) -> None:
         """End cleanly: take no more deliveries, finish the batches at hand."""

@@ -1,5 +1,6 @@
 """`leadscore sweep`, `backfill` and `rescore` as a person types them, against a pretend HubSpot."""
 
+import json
 import threading
 import time
 from datetime import UTC, datetime
@@ -150,3 +151,23 @@ def test_a_backfill_rests_while_the_crm_is_away_and_says_why(simulator):
 
     assert done[0].exit_code == 0, done[0].output
     assert len(scored(simulator)) == 5
+
+
+def test_a_backfill_that_the_crm_refuses_ends_and_says_so(simulator, monkeypatch):
+    """A wrong token: nothing is due, so no worker would ever meet it and tell."""
+    monkeypatch.setenv("HS_TOKEN", "pat-wrong")
+
+    result = run("backfill")
+
+    assert result.exit_code == 3, result.output
+    assert "the CRM refuses the list" in result.output
+
+
+def test_s073_backfill_and_rescore_are_in_the_audit_trail(simulator):
+    simulator.create_contacts([{"message": "May I book a cleaning?"}])
+    run("backfill")
+    run("rescore")
+
+    rows = [json.loads(line) for line in run("audit", "export").stdout.splitlines()]
+    assert [row["act"] for row in rows] == ["backfill.begun", "rescore.begun"]
+    assert run("audit", "verify").exit_code == 0
