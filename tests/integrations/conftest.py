@@ -2,13 +2,19 @@
 
 import json
 import re
-from datetime import datetime
+import time
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import best_match
+
+from config.practice import HubSpotAccount
+from integrations.registry import build_client
+from integrations.simulator.hubspot import HubSpotSettings, HubSpotSimulator
+from integrations.simulator.server import running
 
 OPENAPI = Path(__file__).parent / "openapi"
 FILES = ("contacts.2026-09", "objects.2026-09", "associations.2026-09", "properties.v3")
@@ -204,3 +210,52 @@ def watched():
         for fault in INTERFACE.faults(exchange)
     ]
     assert sorted(set(faults)) == []
+
+
+@pytest.fixture
+def portal_at():
+    """Return what makes the account of a pretend HubSpot at an address."""
+
+    def make(url="http://127.0.0.1:1", **more):
+        return HubSpotAccount(
+            crm="hubspot",
+            name="portal",
+            portal_id="4000001",
+            app_id="7100001",
+            base_url=url,
+            webhook_url="https://scores.example.com/webhooks/hubspot",
+            access_token={"env": "A"},
+            client_secret={"env": "B"},
+            **more,
+        )
+
+    return make
+
+
+@pytest.fixture
+def serve(watched, portal_at):
+    """Return what starts a pretend portal: the simulator, with its `url`, and a client of it."""
+    open_ones = []
+
+    def start(**settings):
+        simulator = watched(
+            HubSpotSimulator(
+                HubSpotSettings(access_token="pat-invented", **settings),
+                now=lambda: datetime.fromtimestamp(time.time(), UTC),
+            )
+        )
+        context = running(simulator)
+        simulator.url = context.__enter__()
+        client = build_client(
+            portal_at(simulator.url),
+            {"access_token": "pat-invented"},
+            clock=time.monotonic,
+            sleep=lambda _s: None,
+        )
+        open_ones.append((context, client))
+        return simulator, client
+
+    yield start
+    for context, client in open_ones:
+        client.close()
+        context.__exit__(None, None, None)

@@ -45,20 +45,11 @@ def _client(account, secrets) -> CrmClient:
 
 
 @pytest.fixture
-def hubspot(watched):
+def hubspot(portal_at, watched):
     settings = HubSpotSettings(provisioned=True, access_token="pat-contract")
     simulator = watched(HubSpotSimulator(settings, now=now))
     with running(simulator) as url:
-        account = HubSpotAccount(
-            crm="hubspot",
-            name="hubspot",
-            portal_id="4000001",
-            app_id="7100001",
-            base_url=url,
-            webhook_url="https://scores.example.com/webhooks/hubspot",
-            access_token={"env": "A"},
-            client_secret={"env": "B"},
-        )
+        account = portal_at(url)
         client = _client(account, {"access_token": "pat-contract"})
         yield Crm(
             account=account,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from config.practice import HubSpotAccount, SalesforceAccount
+from config.practice import SalesforceAccount
 from integrations.budget import DayBudget, RateBudget
 from integrations.errors import TransientCrmError
 from integrations.hubspot import listing as hubspot_listing
@@ -36,20 +36,11 @@ def moving():
 
 
 @pytest.fixture
-def hubspot(moving, watched):
+def hubspot(portal_at, moving, watched):
     settings = HubSpotSettings(access_token="pat-list", search_per_s=None)
     simulator = watched(HubSpotSimulator(settings, now=moving))
     with running(simulator) as url:
-        account = HubSpotAccount(
-            crm="hubspot",
-            name="hubspot",
-            portal_id="4000001",
-            app_id="7100001",
-            base_url=url,
-            webhook_url="https://scores.example.com/webhooks/hubspot",
-            access_token={"env": "A"},
-            client_secret={"env": "B"},
-        )
+        account = portal_at(url)
         ticks = iter(range(10**9))
         client = build_client(
             account,

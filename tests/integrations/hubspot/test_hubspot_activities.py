@@ -5,14 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from config.practice import HubSpotAccount
 from integrations.base import ActivityClient, Happening
 from integrations.errors import AccessError, TransientCrmError
 from integrations.hubspot.activities import PROPERTIES, TYPES, happening
-from integrations.registry import activities_read, build_client
-from integrations.simulator.hubspot import HubSpotSettings, HubSpotSimulator
+from integrations.registry import activities_read
 from integrations.simulator.hubspot.settings import SCOPES
-from integrations.simulator.server import running
 
 AT = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
 TEXT = "2026-11-23T17:00:00.000Z"
@@ -22,46 +19,6 @@ READ = ("call", "email", "meeting", "communication", "note")
 
 def now():
     return datetime.fromtimestamp(time.time(), UTC)
-
-
-def account(url="http://127.0.0.1:1", **more):
-    return HubSpotAccount(
-        crm="hubspot",
-        name="portal",
-        portal_id="4000001",
-        app_id="7100001",
-        base_url=url,
-        webhook_url="https://scores.example.com/webhooks/hubspot",
-        access_token={"env": "A"},
-        client_secret={"env": "B"},
-        **more,
-    )
-
-
-@pytest.fixture
-def serve(watched):
-    """Return what starts a pretend portal and a client of it."""
-    open_ones = []
-
-    def start(**settings):
-        simulator = watched(
-            HubSpotSimulator(HubSpotSettings(access_token="pat-invented", **settings), now=now)
-        )
-        context = running(simulator)
-        url = context.__enter__()
-        client = build_client(
-            account(url),
-            {"access_token": "pat-invented"},
-            clock=time.monotonic,
-            sleep=lambda _s: None,
-        )
-        open_ones.append((context, client))
-        return simulator, client
-
-    yield start
-    for context, client in open_ones:
-        client.close()
-        context.__exit__(None, None, None)
 
 
 def contacts(simulator, count):
@@ -221,17 +178,17 @@ def test_what_an_activity_tells(activity_type, properties, expected):
     assert told == expected
 
 
-def test_only_the_types_that_model_and_clock_need_are_read():
-    silent = account(first_response_from=())
+def test_only_the_types_that_model_and_clock_need_are_read(portal_at):
+    silent = portal_at(first_response_from=())
 
     assert activities_read(silent, []) == frozenset()
     assert activities_read(silent, ["web_visit", "email_open"]) == frozenset()
     assert activities_read(silent, ["sms", "note"]) == {"communication", "note"}
-    assert activities_read(account(first_response_from=["call"]), ["sms"]) == {
+    assert activities_read(portal_at(first_response_from=["call"]), ["sms"]) == {
         "call",
         "communication",
     }
-    assert activities_read(account(), []) == {"call", "email", "meeting", "communication"}
+    assert activities_read(portal_at(), []) == {"call", "email", "meeting", "communication"}
 
 
 def test_s040_batches_are_spaced_by_the_budget_of_associations_too(serve):

@@ -6,59 +6,22 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from config.practice import HubSpotAccount
 from integrations.base import Change
 from integrations.errors import CrmError
 from integrations.hubspot.activities import TYPES
 from integrations.hubspot.setup import HubSpotSetup
-from integrations.registry import build_client
-from integrations.simulator.hubspot import HubSpotSettings, HubSpotSimulator
-from integrations.simulator.server import running
 
 
 def now():
     return datetime.fromtimestamp(time.time(), UTC)
 
 
-@pytest.fixture
-def portal(watched):
-    """Return what opens a pretend portal: the simulator, its address, and a client."""
-    open_ones = []
-
-    def start(**settings):
-        simulator = watched(
-            HubSpotSimulator(HubSpotSettings(access_token="pat-invented", **settings), now=now)
-        )
-        context = running(simulator)
-        url = context.__enter__()
-        account = HubSpotAccount(
-            crm="hubspot",
-            name="portal",
-            portal_id="4000001",
-            app_id="7100001",
-            base_url=url,
-            webhook_url="https://scores.example.com/webhooks/hubspot",
-            access_token={"env": "A"},
-            client_secret={"env": "B"},
-        )
-        client = build_client(
-            account, {"access_token": "pat-invented"}, clock=time.monotonic, sleep=lambda _s: None
-        )
-        open_ones.append((context, client))
-        return simulator, url, client
-
-    yield start
-    for context, client in open_ones:
-        client.close()
-        context.__exit__(None, None, None)
-
-
 def seen(simulator):
     return simulator.app.wsgi_app._application.exchanges
 
 
-def test_each_kind_of_call_that_the_client_makes(portal):
-    simulator, _, client = portal(provisioned=True)
+def test_each_kind_of_call_that_the_client_makes(serve):
+    simulator, client = serve(provisioned=True)
     ids = simulator.create_contacts([{"message": str(n)} for n in range(3)])
     for activity_type in sorted(TYPES):
         activity = simulator.create_activity(
@@ -85,8 +48,8 @@ def test_each_kind_of_call_that_the_client_makes(portal):
     assert len(seen(simulator)) == sum(client.calls().values())
 
 
-def test_a_long_list_of_associations_comes_in_pages(portal):
-    simulator, _, client = portal()
+def test_a_long_list_of_associations_comes_in_pages(serve):
+    simulator, client = serve()
     [one] = simulator.create_contacts([{"message": "hello"}])
     for _ in range(501):
         simulator.create_activity("notes", {"hs_timestamp": now().isoformat()}, contact_ids=[one])
@@ -96,8 +59,9 @@ def test_a_long_list_of_associations_comes_in_pages(portal):
     assert client.calls()["associations"] == 2
 
 
-def test_set_up_checks_and_makes_the_properties(portal):
-    simulator, url, _ = portal()
+def test_set_up_checks_and_makes_the_properties(serve):
+    simulator, _ = serve()
+    url = simulator.url
     setup = HubSpotSetup(base_url=url, access_token="pat-invented")
     written = {"score": "lead_score", "tier": "lead_score_tier", "respond_by": "respond_by"}
 
@@ -112,12 +76,12 @@ def test_set_up_checks_and_makes_the_properties(portal):
     "settings",
     [{"daily_limit": 0}, {"scopes": ("oauth",)}, {"access_token": "other"}],
 )
-def test_refusals_answer_well_formed_requests(portal, settings):
+def test_refusals_answer_well_formed_requests(serve, settings):
     if "access_token" in settings:
-        simulator, _, client = portal()
+        simulator, client = serve()
         client._session.headers["Authorization"] = "Bearer wrong"
     else:
-        simulator, _, client = portal(**settings)
+        simulator, client = serve(**settings)
 
     with pytest.raises(CrmError):
         client.read("contact", ["1"], ["message"])
@@ -125,8 +89,8 @@ def test_refusals_answer_well_formed_requests(portal, settings):
     assert seen(simulator)[-1].status in {401, 403, 429}
 
 
-def test_the_checker_finds_what_is_wrong(portal, interface):
-    simulator, _, client = portal()
+def test_the_checker_finds_what_is_wrong(serve, interface):
+    simulator, client = serve()
     client.read("contact", ["1"], ["message"])
     [good] = seen(simulator)
 
