@@ -71,6 +71,7 @@ class Worker:
         self._due = due
         self._sweeper = sweeper
         self._sweep_after_s = sweep_after_s
+        self._sweep_again: dict[str, float] = {}  #: When a failed sweep is tried again, monotonic.
         self._unpacker = unpacker
         self._bell = bell
         self._due_bell = CountingBell()
@@ -202,26 +203,30 @@ class Worker:
 
     def _sweep_one(self, sweeper: Sweeper, before: datetime, name: str) -> None:
         work = self._by_name.get(name)
+        if work is None or self._stopping.is_set() or self._must_wait(name):
+            return
         # Of the workers that share an account one sweeps it, whoever is first.
-        if (
-            work is None
-            or self._stopping.is_set()
-            or not self._accounts.begin_sweep(name, before, self._clock())
-        ):
+        if not self._accounts.begin_sweep(name, before, self._clock()):
             return
         try:
             found = sweeper.sweep(work, go_on=lambda: not self._stopping.is_set())
         except Exception as error:
-            # Tried again after a minute, by whoever is first.
-            again = self._clock() - timedelta(seconds=SWEEP_EVERY_S - SWEEP_AGAIN_S)
-            self._accounts.set_swept(work.name, again)
+            self._sweep_again[name] = time.monotonic() + SWEEP_AGAIN_S
+            self._accounts.set_swept(name, before - timedelta(seconds=1))  # it was not
             if isinstance(error, CrmError):
-                log.warning("sweep.failed", extra={"account": work.name, "code": error.code})
+                log.warning("sweep.failed", extra={"account": name, "code": error.code})
             else:
-                log.exception("sweep.failed", extra={"account": work.name})
+                log.exception("sweep.failed", extra={"account": name})
             return
         if found:
             self._ring(work.name, found)
+
+    def _must_wait(self, name: str) -> bool:
+        """Whether the account's CRM has just failed: its next probe tells, not a sweep (S28)."""
+        if time.monotonic() < self._sweep_again.get(name, 0.0):
+            return True
+        pause = self._accounts.paused(name)
+        return pause is not None and pause.until > self._clock()
 
     def _heartbeat(self) -> None:
         while not self._stopping.wait(HEARTBEAT_S):

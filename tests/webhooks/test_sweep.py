@@ -242,3 +242,25 @@ def test_s030_sweeps_go_on_after_the_store_was_away(
 
     assert len(failed) == 2
     assert len(crm.held) == 3
+
+
+def test_s028_a_sweep_neither_hammers_a_crm_that_failed_nor_one_that_rests(
+    new_worker, sweeper, fake_crm, record, accounts, clock, monkeypatch
+):
+    monkeypatch.setattr("webhooks.worker.SWEEP_LOOK_S", 0.01)
+    failing, resting = fake_crm({}), fake_crm({})
+    asked = {"portal": 0, "org": 0}
+    for name, crm in (("portal", failing), ("org", resting)):
+
+        def ask(*_, name=name, **__):
+            asked[name] += 1
+            raise TransientCrmError("503")
+
+        crm.list_ids = ask
+    accounts.pause("org", clock() + timedelta(minutes=5), "503")
+    new_worker(failing, resting, sweeper=sweeper)
+    time.sleep(0.6)
+
+    assert asked == {"portal": 1, "org": 0}
+    # What failed is not taken for done: another worker, or this one in a minute, sweeps it.
+    assert "portal" in accounts.sweeps_due(clock())
