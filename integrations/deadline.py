@@ -20,33 +20,61 @@ class Deadline:
     """The end of one call, by a clock that only runs forward."""
 
     def __init__(self, seconds: float) -> None:
-        self._ends = time.monotonic() + seconds
+        self.ends = time.monotonic() + seconds
         self._socket: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
-
-    def start(self) -> None:
-        """Begin to watch."""
-        self._timer.start()
-
-    def stop(self) -> None:
-        """End watching: the reply is read, or the call has failed."""
-        self._timer.cancel()
-        self._socket = None
 
     def uses(self, connection: socket.socket | None) -> None:
-        """Say which socket the call uses now."""
+        """Say which socket the call uses now; None when it uses none any more."""
         self._socket = connection
 
     def is_over(self) -> bool:
         """Tell whether the time is over."""
-        return time.monotonic() >= self._ends
+        return time.monotonic() >= self.ends
 
-    def _cut(self) -> None:
+    def cut(self) -> None:
+        """Shut the call's socket down."""
         connection = self._socket
         if connection is not None:
             with contextlib.suppress(OSError):  # it has just ended by itself
                 connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Watch:
+    """One thread that cuts the calls whose time is over; a timer each would cost half a call."""
+
+    def __init__(self) -> None:
+        self._news = threading.Condition()
+        self._running: set[Deadline] = set()
+        self._wakes_at = 0.0  #: When the thread looks again by itself; monotonic.
+        self._thread: threading.Thread | None = None
+
+    def begin(self, deadline: Deadline) -> None:
+        """Watch a call."""
+        with self._news:
+            self._running.add(deadline)
+            if self._thread is None or not self._thread.is_alive():
+                self._wakes_at = deadline.ends
+                self._thread = threading.Thread(target=self._watch, name="deadlines", daemon=True)
+                self._thread.start()
+            elif deadline.ends < self._wakes_at:
+                self._news.notify()
+
+    def end(self, deadline: Deadline) -> None:
+        """Watch it no more."""
+        with self._news:
+            self._running.discard(deadline)
+
+    def _watch(self) -> None:
+        """Cut what is over, again and again; end when nothing was running for a while."""
+        with self._news:
+            while self._running:
+                for each in [each for each in self._running if each.is_over()]:
+                    each.cut()
+                    self._running.discard(each)
+                now = time.monotonic()
+                self._wakes_at = min((each.ends for each in self._running), default=now + 1.0)
+                self._news.wait(self._wakes_at - now)
+            self._thread = None
 
 
 class DeadlinePools:
@@ -54,6 +82,7 @@ class DeadlinePools:
 
     def __init__(self) -> None:
         self._calling = threading.local()
+        self._watch = _Watch()
 
     def install(self, manager: PoolManager) -> None:
         """Let `manager` make such pools."""
@@ -81,8 +110,9 @@ class DeadlinePools:
     def deadline(self, seconds: float) -> Iterator[Deadline]:
         """Bound the calls of this thread until the block ends."""
         found = self._calling.deadline = Deadline(seconds)
-        found.start()
+        self._watch.begin(found)
         try:
             yield found
         finally:
-            found.stop()
+            self._watch.end(found)
+            found.uses(None)

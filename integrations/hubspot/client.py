@@ -4,12 +4,12 @@ The batch calls go through one kept `requests.Session`: `hubspot-api-client` has
 and costs 15 times the CPU (reference hubspot.md section 6). Set-up uses the vendor's client.
 """
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import orjson
 import requests
 
 from integrations.base import Change, Found, Happening, Outcome, Page
@@ -134,7 +134,7 @@ class HubSpotClient:
         self._session.close()
 
     def _post(self, kind: str, path: str, body: object) -> dict[str, Any]:
-        data = json.dumps(body, separators=(",", ":")).encode()
+        data = orjson.dumps(body)
 
         def send() -> dict[str, Any]:
             response = self._session.post(
@@ -183,7 +183,7 @@ def read_reply(response: requests.Response) -> dict[str, Any]:
     """
     body: Any
     try:
-        body = json.loads(response.content)
+        body = orjson.loads(response.content)
     except ValueError:
         body = None
     if response.status_code in {200, 201, 202, 204, 207}:
