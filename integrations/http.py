@@ -4,10 +4,11 @@
 vendor's SDK. `Caller` counts a call against the account's budget and tries again what may pass.
 """
 
+import contextlib
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -130,6 +131,23 @@ def guarded_session(
     return session
 
 
+@contextlib.contextmanager
+def crm_errors() -> Iterator[None]:
+    """Let what `requests` raises in the block come out as a CrmError, without its text."""
+    try:
+        yield
+    except requests.Timeout:
+        raise TransientCrmError("timeout") from None
+    except ForeignHostError:
+        raise AccessError("foreign_host", "check base_url in practice.toml") from None
+    except ReplyTooLargeError:
+        raise TransientCrmError("reply_too_large") from None
+    except requests.exceptions.SSLError:
+        raise TransientCrmError("tls") from None
+    except requests.RequestException:
+        raise TransientCrmError("network") from None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
     """How often a call is tried before the worker takes over."""
@@ -188,18 +206,8 @@ class Caller:
             self._apart.get(kind, self.budget).acquire()
             with self._lock:
                 self._counts[kind] += 1
-            try:
+            with crm_errors():
                 return send()
-            except requests.Timeout:
-                raise TransientCrmError("timeout") from None
-            except ForeignHostError:
-                raise AccessError("foreign_host", "check base_url in practice.toml") from None
-            except ReplyTooLargeError:
-                raise TransientCrmError("reply_too_large") from None
-            except requests.exceptions.SSLError:
-                raise TransientCrmError("tls") from None
-            except requests.RequestException:
-                raise TransientCrmError("network") from None
 
         return self._retrying(once)
 

@@ -10,6 +10,7 @@ from store.due import Due
 from store.engine import Databases, open_databases
 from store.erasure import Erasure
 from store.inbox import Inbox
+from store.installs import Installs
 from store.keys import MasterKeys
 from store.leads import Leads
 from store.listings import Listings
@@ -31,6 +32,7 @@ class Store:
     due: Due
     leads: Leads
     accounts: Accounts
+    installs: Installs
     listings: Listings
     dead_letters: DeadLetters
     audit: Audit
@@ -78,6 +80,7 @@ def open_store(
         due=Due(databases.ledger, stones),
         leads=Leads(databases.ledger, vault),
         accounts=Accounts(databases.ledger),
+        installs=Installs(databases.ledger, vault, audit),
         listings=Listings(databases.ledger, stones),
         dead_letters=DeadLetters(databases.ledger, audit, stones),
         audit=audit,

@@ -54,6 +54,11 @@ _LEADS = _Wrapped(
     retired=schema.retired_key,
     row_name=lambda row: f"{row.object_type}:{row.record_id}",
 )
+_TOKENS = _Wrapped(
+    table=schema.token,
+    retired=schema.retired_key,
+    row_name=lambda row: str(row.account_id),
+)
 _DELIVERIES = _Wrapped(
     table=schema.delivery_key,
     retired=schema.retired_delivery_key,
@@ -78,7 +83,7 @@ class KeyNeededError(Exception):
 
 
 class Rotation:
-    """Turns the keys of both parts."""
+    """Turns the keys of inbox and ledger."""
 
     def __init__(
         self,
@@ -89,7 +94,8 @@ class Rotation:
         audit: Audit,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._parts = ((inbox, _DELIVERIES), (ledger, _LEADS))
+        self._inbox, self._ledger = inbox, ledger
+        self._parts = ((inbox, _DELIVERIES), (ledger, _LEADS), (ledger, _TOKENS))
         self._vault = vault
         self._audit = audit
         self._sleep = sleep
@@ -105,8 +111,7 @@ class Rotation:
 
     def data_keys(self) -> list[DataKeys]:
         """Return what is known of the data keys, by kind."""
-        (inbox, _), (ledger, _) = self._parts
-        with reading(inbox).connect() as connection:
+        with reading(self._inbox).connect() as connection:
             table = schema.delivery_key
             number, uses, oldest_at = connection.execute(
                 select(func.count(), func.max(table.c.uses), func.min(table.c.created_at))
@@ -120,10 +125,13 @@ class Rotation:
                 oldest_at=oldest_at,
             )
         ]
-        with reading(ledger).connect() as connection:
+        with reading(self._ledger).connect() as connection:
             number, uses = connection.execute(
                 select(func.count(), func.max(schema.lead.c.key_uses))
             ).one()
+            tokens = connection.execute(
+                select(func.count()).select_from(schema.token)
+            ).scalar_one()
         found.append(
             DataKeys(
                 name="lead keys",
@@ -133,6 +141,16 @@ class Rotation:
                 oldest_at=None,
             )
         )
+        if tokens:
+            found.append(
+                DataKeys(
+                    name="token keys",
+                    purpose="seal tokens of installed apps, a new one at each refresh",
+                    count=tokens,
+                    most_uses=1,
+                    oldest_at=None,
+                )
+            )
         return found
 
     def left(self) -> int:
@@ -265,8 +283,11 @@ class Rotation:
             KeyNeededError: data keys are wrapped under it.
         """
         with ExitStack() as stack:
+            # One transaction a database: on SQLite a second would wait for the first.
+            engines = {engine for engine, _ in self._parts}
+            connections = {e: stack.enter_context(e.begin()) for e in engines}
             for engine, part in self._parts:
-                connection = stack.enter_context(engine.begin())
+                connection = connections[engine]
                 hold_off_writers(connection, part.table)
                 count = _count(connection, part).get(number, 0)
                 if count:

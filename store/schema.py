@@ -169,7 +169,32 @@ account = Table(
     Column("pause_code", _CODE),
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("swept_at", Instant),  # when its last sweep began
-    Column("sealed_tokens", LargeBinary),
+)
+
+#: Tokens of accounts whose app is installed by OAuth. Apart from `account`: what locks one row
+#: must not hold up the lease.
+token = Table(
+    "token",
+    ledger,
+    Column("account_id", _ACCOUNT, primary_key=True),
+    Column("version", BigInteger, nullable=False),  # rises each time they change
+    Column("expires_at", Instant, nullable=False),  # of the access token
+    Column("refreshing_until", Instant),  # while somebody fetches the next
+    Column("sealed_tokens", LargeBinary, nullable=False),
+    Column("wrapped_key", LargeBinary, nullable=False),
+)
+
+install = Table(
+    "install",
+    ledger,
+    Column("account_id", _ACCOUNT, primary_key=True),
+    Column("invitation_hash", LargeBinary(32)),
+    Column("invited_until", Instant),
+    Column("state_hash", LargeBinary(32)),  # of the way to HubSpot's page, good once
+    Column("challenge", Word(60)),  # RFC 7636: a hash of what the browser holds
+    Column("state_until", Instant),
+    Column("installed_at", Instant),
+    Column("uninstalled_at", Instant),
 )
 
 due = Table(

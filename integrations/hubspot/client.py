@@ -190,10 +190,11 @@ def read_reply(response: requests.Response) -> dict[str, Any]:
         if not isinstance(body, dict):
             raise TransientCrmError("bad_reply", "not a JSON object")
         return body
-    raise _error(response, body if isinstance(body, dict) else {})
+    raise error_of(response, body if isinstance(body, dict) else {})
 
 
-def _error(response: requests.Response, body: dict[str, Any]) -> CrmError:
+def error_of(response: requests.Response, body: dict[str, Any]) -> CrmError:
+    """Return our error of a reply that is none of success; `body` is its JSON object, or empty."""
     status = response.status_code
     category = plain_code(body.get("category") or body.get("errorType") or status)
     error: CrmError

@@ -12,6 +12,15 @@ SEARCH = f"/crm/objects/{API_VERSION}/contacts/search"
 ACTIVITY_READ = f"/crm/objects/{API_VERSION}/{{}}/batch/read"
 ASSOCIATIONS = f"/crm/associations/{API_VERSION}/{{}}/{{}}/batch/read"
 PROPERTIES = f"/crm/properties/{API_VERSION}/contacts"
+ACCOUNT_DETAILS = f"/account-info/{API_VERSION}/details"
+DAILY_USAGE = f"/account-info/{API_VERSION}/api-usage/daily/private-apps"
+
+#: Date version of the token endpoints: the newest whose interface file we have (section 5).
+OAUTH_VERSION = "2026-03"
+
+TOKEN = f"/oauth/{OAUTH_VERSION}/token"
+INTROSPECT = f"{TOKEN}/introspect"
+REVOKE = f"{TOKEN}/revoke"
 
 #: Records in one batch read or update (section 4).
 BATCH_SIZE = 100

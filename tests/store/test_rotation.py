@@ -92,7 +92,7 @@ def test_s050_every_wrapped_key_of_the_schema_is_turned():
         if column.name.startswith("wrapped_")
     }
 
-    assert wrapped == {"lead.wrapped_key", "delivery_key.wrapped_key"}
+    assert wrapped == {"lead.wrapped_key", "delivery_key.wrapped_key", "token.wrapped_key"}
 
 
 def test_s050_a_key_goes_from_pending_to_retired(source):

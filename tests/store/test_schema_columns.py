@@ -33,6 +33,22 @@ CLEAR_COLUMNS = {
         "failures": COUNT,
         "swept_at": TIME,
     },
+    "token": {
+        "account_id": NAME,
+        "version": COUNT,
+        "expires_at": TIME,
+        "refreshing_until": TIME,
+    },
+    "install": {
+        "account_id": NAME,
+        "invitation_hash": "a hash of 256 random bits",
+        "invited_until": TIME,
+        "state_hash": "a hash of 256 random bits",
+        "challenge": "a hash of 256 random bits",
+        "state_until": TIME,
+        "installed_at": TIME,
+        "uninstalled_at": TIME,
+    },
     "due": {
         "account_id": NAME,
         "object_type": NAME,

@@ -7,13 +7,13 @@ Source: reference hubspot.md sections 1 and 4; openapi `contacts.v3`, `contacts.
 
 from collections.abc import Callable
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 
 from integrations.simulator.faults import FaultyApplication
 from integrations.simulator.hubspot import errors
 from integrations.simulator.hubspot.account import Account
+from integrations.simulator.hubspot.account_views import AccountViews
 from integrations.simulator.hubspot.calls import Calls, json_answer
-from integrations.simulator.hubspot.errors import ApiError
 from integrations.simulator.hubspot.object_views import ObjectViews
 from integrations.simulator.hubspot.page import crm_page
 from integrations.simulator.hubspot.property_views import PropertyViews
@@ -33,7 +33,7 @@ def create_app(account: Account) -> Flask:
     calls = Calls(account)
     _add_objects(app, ObjectViews(account), calls)
     _add_properties(app, PropertyViews(account), calls)
-    _add_account(app, account, calls)
+    _add_account(app, AccountViews(account), calls)
     add_page(app, crm_page(account))
     for status in (404, 405):
         body = errors.not_found().body
@@ -93,41 +93,18 @@ def _add_properties(app: Flask, views: PropertyViews, calls: Calls) -> None:
                 app.add_url_rule(rule, endpoint, answer, methods=methods, defaults=defaults)
 
 
-def _add_account(app: Flask, account: Account, calls: Calls) -> None:
-    settings = account.settings
-
-    def token(version: str) -> Response:
-        account.counts.add("oauth")
-        # Version 1 also took query parameters. Source: openapi oauth.v1.
-        form = {**(request.args.to_dict() if version == "v1" else {}), **request.form.to_dict()}
-        try:
-            with account.lock:
-                issued = account.tokens.issue(form, dated=version.startswith("2"))
-        except ApiError as error:
-            return json_answer(error.status, error.body, {})
-        return json_answer(200, issued, {})
-
-    def details(version: str) -> tuple[int, object]:  # noqa: ARG001 - both families alike
-        return 200, {
-            "portalId": settings.portal_id,
-            "accountType": "DEVELOPER_TEST",
-            "timeZone": "UTC",
-            "companyCurrency": "USD",
-            "additionalCurrencies": [],
-            "utcOffset": "+00:00",
-            "utcOffsetMilliseconds": 0,
-            "uiDomain": "app.hubspot.com",
-            "dataHostingLocation": "na1",
-        }
-
-    app.add_url_rule(
-        "/oauth/<any('v1','v3','2026-03','2026-09'):version>/token",
-        "token",
-        token,
-        methods=["POST"],
-    )
-    app.add_url_rule(
-        "/account-info/<any('v3','2026-03','2026-09'):version>/details",
-        "details",
-        calls.view("account_info", ("oauth",), details),
-    )
+def _add_account(app: Flask, views: AccountViews, calls: Calls) -> None:
+    for tail, view in (
+        ("token", views.token),
+        ("token/introspect", views.introspect),
+        ("token/revoke", views.revoke),
+    ):
+        rule = f"/oauth/<any('v1','v3','2026-03','2026-09'):version>/{tail}"
+        app.add_url_rule(rule, rule, view, methods=["POST"])
+    app.add_url_rule("/oauth/authorize", "authorize", views.authorize, methods=["GET", "POST"])
+    for tail, answer in (
+        ("details", views.details),
+        ("api-usage/daily/private-apps", views.usage),
+    ):
+        rule = f"/account-info/<any('v3','2026-03','2026-09'):version>/{tail}"
+        app.add_url_rule(rule, rule, calls.view("account_info", ("oauth",), answer))

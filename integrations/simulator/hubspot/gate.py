@@ -66,6 +66,10 @@ class Gate:
             raise errors.missing_scopes(scopes)
         return headers
 
+    def day(self) -> tuple[int, int | None]:
+        """Return how many calls the day has had, and may have; None is any number."""
+        return self._daily.used, self._daily.limit
+
     def _limited(self, policy: str, headers: dict[str, str]) -> errors.ApiError:
         self._counters.add("rate_limited")
         refusal = errors.rate_limited(policy)

@@ -45,7 +45,12 @@ class HubSpotSettings:
     client_secret: str = field(default="simulator-client-secret", repr=False)
     refresh_token: str = field(default="na1-simulator-refresh", repr=False)
     authorization_code: str = field(default="simulator-code", repr=False)  #: Good once.
+    redirect_urls: tuple[str, ...] = ()  #: As registered; no other gets a code.
+    #: Portals that whoever installs may choose from; empty: this one only.
+    portals_to_choose: tuple[int, ...] = ()
     scopes: tuple[str, ...] = SCOPES
+    #: The portal is of the Enterprise tier and has Sensitive Data switched on.
+    sensitive_data: bool = False
     target_url: str | None = None  #: As registered, and as signed; None: no subscription.
     connect_url: str | None = None  #: Where requests really go; None: to `target_url`.
     provisioned: bool = False  #: The score properties exist from the start.

@@ -4,7 +4,7 @@ Public face: `HubSpotSimulator(settings, now=clock)` with `app`, `start`, `stop`
 `server.running`), `create_contacts`, `update_contact`, `delete_contact`, `privacy_delete`,
 `restore_contact`, `merge_contacts`, `create_activity`, `link_activity`, `update_activity`,
 `delete_activity`, `contact`, `contacts`, `counters`,
-`faults`, `wait_until_idle`, `set_target`, `revoke_refresh_tokens`.
+`faults`, `wait_until_idle`, `set_target`, `revoke_refresh_tokens`, `revoke_access_tokens`.
 
 Counters: one for each endpoint (`batch_read`, `batch_update`, `batch_create`, `batch_upsert`,
 `batch_archive`, `contacts`, `search`, `properties`, `associations`, `activities`, `oauth`,
@@ -228,6 +228,11 @@ class HubSpotSimulator:
         """Uninstall the app: refreshing fails from now on."""
         with self._account.lock:
             self._account.tokens.revoke_refresh_tokens()
+
+    def revoke_access_tokens(self) -> None:
+        """End every access token of OAuth before its time; refreshing brings new ones."""
+        with self._account.lock:
+            self._account.tokens.revoke_access_tokens()
 
     def _checked(self, properties: Mapping[str, str]) -> dict[str, str]:
         try:

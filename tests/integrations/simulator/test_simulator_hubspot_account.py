@@ -130,8 +130,8 @@ def test_refreshed_token_works_for_half_an_hour(hubspot, api, recorded, clock, v
     assert (first, later, body["category"]) == (200, 401, "EXPIRED_AUTHENTICATION")
 
 
-def test_code_is_good_once_and_client_credentials_bring_no_refresh_token(hubspot):
-    client = hubspot.app.test_client()
+def test_code_is_good_once_and_client_credentials_bring_no_refresh_token(make_hubspot):
+    client = make_hubspot(redirect_urls=("https://practice.example/cb",)).app.test_client()
     code = {
         **FORM,
         "grant_type": "authorization_code",
