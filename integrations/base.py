@@ -163,6 +163,37 @@ class Finding:
     detail: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portion:
+    """Some of the events that a CRM kept for us, in the form of a delivery."""
+
+    body: bytes = field(repr=False)  #: As the adapter of the feed's kind reads it.
+    position: str  #: Where the next portion begins.
+
+
+class Feed(Protocol):
+    """An account's events, fetched by us: for sites that nothing can be sent to.
+
+    Used by one thread.
+    """
+
+    kind: str  #: Whose adapter reads the portions.
+    pause_s: float  #: How long to wait after nothing came.
+
+    def fetch(self, position: str) -> Portion | None:
+        """Return the events after `position`, or None when there are none yet.
+
+        Safe to repeat. An empty position is the earliest that the CRM still has.
+
+        Raises:
+            PositionLostError: The CRM does not have that position any more.
+            CrmError: The call failed.
+        """
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
 @runtime_checkable
 class ActivityClient(Protocol):
     """What a client can do besides, whose CRM keeps activities as records of their own.

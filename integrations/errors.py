@@ -7,6 +7,7 @@ IntegrationError
     ├── TransientCrmError       tried again: network, 5xx, 423
     │   └── RateLimitedError    429, 477, daily limit: after the wait the CRM asks for
     └── PermanentCrmError       not tried again
+        ├── PositionLostError   a feed goes on at the earliest event that is left
         ├── RefusedError        this request was refused (400): find the record at fault
         └── AccessError         token, scope or permission: the account stops until a person acts
 """
@@ -72,6 +73,10 @@ class RateLimitedError(TransientCrmError):
 
 class PermanentCrmError(CrmError):
     """The same request would fail again."""
+
+
+class PositionLostError(PermanentCrmError):
+    """The CRM does not know how far we had fetched its events: some may be lost."""
 
 
 class RefusedError(PermanentCrmError):

@@ -9,6 +9,7 @@ from store.dead_letters import DeadLetters
 from store.due import Due
 from store.engine import Databases, open_databases
 from store.erasure import Erasure
+from store.feeds import Feeds
 from store.inbox import Inbox
 from store.installs import Installs
 from store.keys import MasterKeys
@@ -34,6 +35,7 @@ class Store:
     accounts: Accounts
     installs: Installs
     listings: Listings
+    feeds: Feeds
     dead_letters: DeadLetters
     audit: Audit
     retention: Retention
@@ -82,6 +84,7 @@ def open_store(
         accounts=Accounts(databases.ledger),
         installs=Installs(databases.ledger, vault, audit),
         listings=Listings(databases.ledger, stones),
+        feeds=Feeds(databases.ledger),
         dead_letters=DeadLetters(databases.ledger, audit, stones),
         audit=audit,
         retention=Retention(inbox=databases.inbox, ledger=databases.ledger, audit=audit),

@@ -328,3 +328,15 @@ dead_letter = Table(
     Column("sealed_facts", LargeBinary),
 )
 Index("dead_letter_newest", dead_letter.c.account_id, text("last_at DESC"))
+
+#: How far the events that we fetch ourselves were fetched, and which worker fetches them.
+feed = Table(
+    "feed",
+    ledger,
+    Column("account_id", _ACCOUNT, primary_key=True),
+    Column("kind", Word(20), primary_key=True),
+    Column("position", Word(200), nullable=False, server_default=""),
+    Column("fetched_at", Instant),  # when the CRM last answered
+    Column("holder", Word(80)),
+    Column("held_until", Instant),
+)

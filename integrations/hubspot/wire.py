@@ -22,6 +22,10 @@ TOKEN = f"/oauth/{OAUTH_VERSION}/token"
 INTROSPECT = f"{TOKEN}/introspect"
 REVOKE = f"{TOKEN}/revoke"
 
+#: The journal of events has versions of its own (section 2.7).
+JOURNAL = "/webhooks-journal/journal-local/2026-03"
+JOURNAL_SUBSCRIPTIONS = "/webhooks-journal/subscriptions/2026-03"
+
 #: Records in one batch read or update (section 4).
 BATCH_SIZE = 100
 
