@@ -5,6 +5,7 @@ ACCOUNT_NAME = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 #: HubSpot internal names and Salesforce API names: what may stand in a URL or a query.
 PROPERTY_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,99}$"
 API_VERSION = r"^\d{2,3}\.0$"
+CLIENT_ID = r"^[A-Za-z0-9-]{8,80}$"
 SHA256 = r"^[0-9a-f]{64}$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 ENTRY = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
@@ -15,6 +16,7 @@ IN_WORDS = {
     ACCOUNT_NAME: "must be lower-case letters, digits, - and _, 40 at most",
     PROPERTY_NAME: "must be the property's internal name: letters, digits and _",
     API_VERSION: "must be a version as in '63.0'",
+    CLIENT_ID: "must be the app's client id: letters, digits and -",
     SHA256: "must be 64 hex digits, lower case",
     VARIABLE: "must be the name of an environment variable",
     ENTRY: "must be a name of letters, digits, '.', - and _",

@@ -21,7 +21,7 @@ from pydantic import (
 
 from config.fields import DEFAULT_OUTPUTS, Crm, FieldMap, OutputMap
 from config.hours import HoursFile, TierFile
-from config.patterns import ACCOUNT_NAME, API_VERSION, DIGITS, SHA256
+from config.patterns import ACCOUNT_NAME, API_VERSION, CLIENT_ID, DIGITS, SHA256
 from config.problems import did_you_mean
 from scoring.model import DEFAULT_TIERS, ScoringModel, Tier
 
@@ -99,6 +99,18 @@ def _network(value: str) -> str:
 AddressRange = Annotated[str, AfterValidator(_network)]
 
 
+HUBSPOT_API = "https://api.hubapi.com"
+_CALLBACK_PATH = "/oauth/hubspot/callback"
+
+
+def _beside(webhook_url: str, path: str) -> str:
+    """Return the address with `path` in place of the webhook's, below the same prefix."""
+    parts = urlsplit(webhook_url)
+    prefix = parts.path.removesuffix("/webhooks/hubspot") if parts.path else ""
+    prefix = "" if prefix == parts.path else prefix
+    return f"{parts.scheme}://{parts.netloc}{prefix}{path}"
+
+
 class HubSpotAccount(_Table):
     """One HubSpot portal. Source: reference hubspot.md sections 3 to 5."""
 
@@ -108,13 +120,17 @@ class HubSpotAccount(_Table):
     name: str = Field(pattern=ACCOUNT_NAME)
     portal_id: str = Field(pattern=DIGITS)
     app_id: str = Field(pattern=DIGITS)
-    access_token: Secret
+    #: static: the token of an app of this one portal. oauth: an app that many portals install.
+    auth: Literal["static", "oauth"] = "static"
+    access_token: Secret | None = None
+    client_id: str | None = Field(default=None, pattern=CLIENT_ID)
+    redirect_url: ServiceUrl | None = None  #: As registered; None: beside the webhook's address.
     client_secret: Secret
     client_secret_next: Secret | None = None  #: Also valid, while the secret is changed.
     webhook_url: ServiceUrl  #: As registered with HubSpot; it is part of what is signed.
     workflow_secret: Secret | None = None  #: Signs what workflows send; without it none may.
     workflow_url: ServiceUrl | None = None  #: As written in the workflow's action.
-    base_url: ServiceUrl = "https://api.hubapi.com"
+    base_url: ServiceUrl = HUBSPOT_API
     calls_per_10s: int = Field(default=90, ge=1, le=10_000)
     #: Of the day's calls, kept for live inquiries and other integrations: a backfill waits.
     daily_reserve_percent: int = Field(default=20, ge=0, le=95)
@@ -126,6 +142,49 @@ class HubSpotAccount(_Table):
         "message",
     )
     outputs: OutputMap = {}
+    #: Meanings whose properties `provision` makes as Sensitive Data (section 4.3).
+    sensitive_outputs: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _auth_is_whole(self) -> "HubSpotAccount":
+        needed, unused = ("access_token", "client_id")
+        if self.auth == "oauth":
+            needed, unused = unused, needed
+        if getattr(self, needed) is None:
+            raise ValueError(f'auth = "{self.auth}" needs {needed}')
+        if getattr(self, unused) is not None:
+            raise ValueError(f'auth = "{self.auth}" has no use for {unused}; remove one of them')
+        if not urlsplit(self.redirect_address).path.endswith(_CALLBACK_PATH):
+            raise ValueError(f"redirect_url must end in {_CALLBACK_PATH}")
+        return self
+
+    @model_validator(mode="after")
+    def _sensitive_ones_are_written(self) -> "HubSpotAccount":
+        known = DEFAULT_OUTPUTS["hubspot"]
+        for meaning in self.sensitive_outputs:
+            if meaning not in known:
+                raise ValueError(
+                    f"sensitive_outputs: nothing is written as {meaning!r}"
+                    + did_you_mean(meaning, known)
+                )
+        return self
+
+    @property
+    def redirect_address(self) -> str:
+        """Where HubSpot sends the browser back to after an installation."""
+        return self.redirect_url or _beside(self.webhook_url, _CALLBACK_PATH)
+
+    @property
+    def start_address(self) -> str:
+        """Where an installation begins, on our side."""
+        return self.redirect_address.removesuffix(_CALLBACK_PATH) + "/oauth/hubspot/start"
+
+    @property
+    def authorize_address(self) -> str:
+        """HubSpot's page where an app is connected; a pretend HubSpot has its own."""
+        if self.base_url == HUBSPOT_API:
+            return "https://app.hubspot.com/oauth/authorize"
+        return f"{self.base_url}/oauth/authorize"
 
     @property
     def external_id(self) -> str:

@@ -59,8 +59,10 @@ def _hubspot(
         HubSpotSettings(
             portal_id=int(account.portal_id),
             app_id=int(account.app_id),
-            access_token=secrets["access_token"],
+            access_token=secrets.get("access_token", "(none)"),
+            client_id=account.client_id or "simulator-client",
             client_secret=secrets["client_secret"],
+            redirect_urls=(account.redirect_address,),
             target_url=account.webhook_url,
             # What is signed is the public address; where it goes is this machine.
             connect_url=f"{_service_url(settings)}/webhooks/hubspot",

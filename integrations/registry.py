@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,10 @@ from integrations.salesforce.adapter import Org, SalesforceAdapter
 from integrations.salesforce.wire import RECORD_ID, full_id
 
 if TYPE_CHECKING:
+    from integrations.hubspot.client import TokenSource
+    from integrations.hubspot.oauth import OAuthApp
     from integrations.hubspot.setup import HubSpotSetup
+    from integrations.hubspot.tokens import Shelf
 
 Secrets = Mapping[str, Mapping[str, str]]  #: Account name -> key -> secret.
 
@@ -119,12 +123,16 @@ def build_client(
     *,
     clock: Callable[[], float],
     sleep: Callable[[float], None],
+    shelf: "Shelf | None" = None,
+    now: Callable[[], datetime] | None = None,
 ) -> CrmClient:
     """Return a client of one account.
 
     Args:
         account: The account.
         secrets: Its secrets by key.
+        shelf: The tokens of an account whose app is installed by OAuth.
+        now: The clock on the wall, for these.
         clock: Monotonic seconds.
         sleep: Waits; the calling thread's other work waits with it.
     """
@@ -146,9 +154,8 @@ def build_client(
     if isinstance(account, HubSpotAccount):
         from integrations.hubspot.client import HubSpotClient  # noqa: PLC0415
 
-        return HubSpotClient(
-            base_url=account.base_url, access_token=secrets["access_token"], caller=caller
-        )
+        tokens = token_source(account, secrets, shelf=shelf, now=now, sleep=sleep)
+        return HubSpotClient(base_url=account.base_url, tokens=tokens, caller=caller)
     from integrations.salesforce.client import SalesforceClient  # noqa: PLC0415
 
     return SalesforceClient(
@@ -159,6 +166,34 @@ def build_client(
         caller=caller,
         clock=clock,
     )
+
+
+def token_source(
+    account: HubSpotAccount,
+    secrets: Mapping[str, str],
+    *,
+    shelf: "Shelf | None",
+    now: Callable[[], datetime] | None,
+    sleep: Callable[[float], None],
+) -> "TokenSource":
+    """Return where the calls of one portal have their token from; see `build_client`."""
+    from integrations.hubspot.client import StaticToken  # noqa: PLC0415
+
+    if account.auth == "static":
+        return StaticToken(secrets["access_token"])
+    if shelf is None or now is None:
+        raise TypeError("an account with OAuth needs the store's tokens and a clock")
+    from integrations.hubspot.tokens import OAuthTokens  # noqa: PLC0415
+
+    app = oauth_app(account, secrets)
+    return OAuthTokens(account=account.name, app=app, shelf=shelf, now=now, sleep=sleep)
+
+
+def oauth_app(account: HubSpotAccount, secrets: Mapping[str, str]) -> "OAuthApp":
+    """Return the token calls of the app that an account with OAuth has."""
+    from integrations.hubspot.oauth import OAuthApp  # noqa: PLC0415
+
+    return OAuthApp(account.base_url, account.client_id or "", secrets["client_secret"])
 
 
 def _apart(account: HubSpotAccount | SalesforceAccount) -> dict[str, tuple[int, float]]:

@@ -14,6 +14,7 @@ from integrations.mapping import LeadReader
 from integrations.registry import Secrets, activities_read, build_client
 from scoring.model import ScoringModel
 from scoring.text.semantic import Meaning
+from store.installs import AccountTokens
 from store.retention import Periods
 from store.rooms import Store
 from webhooks.bell import CountingBell
@@ -40,7 +41,15 @@ def build_worker(
     """Return the accounts' work and the worker that does it, not yet started."""
     own_model = practice.own(model)
     works = [
-        account_work(practice, account, secrets[account.name], own_model, meaning)
+        account_work(
+            practice,
+            account,
+            secrets[account.name],
+            own_model,
+            meaning,
+            shelf=store.installs.of(account.name),
+            clock=clock,
+        )
         for account in practice.accounts
     ]
     rng = random.Random()  # noqa: S311  jitter, not a secret
@@ -96,9 +105,14 @@ def account_work(
     secrets: Mapping[str, str],
     model: ScoringModel,
     meaning: Meaning | None = None,
+    *,
+    shelf: AccountTokens | None = None,
+    clock: Callable[[], datetime] | None = None,
 ) -> AccountWork:
     """Return all that is needed to work `account`."""
-    client = build_client(account, secrets, clock=time.monotonic, sleep=time.sleep)
+    client = build_client(
+        account, secrets, clock=time.monotonic, sleep=time.sleep, shelf=shelf, now=clock
+    )
     answered_by = getattr(account, "first_response_from", MEDIA)
     return AccountWork(
         name=account.name,

@@ -5,9 +5,10 @@ and costs 15 times the CPU (reference hubspot.md section 6). Set-up uses the ven
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 import requests
@@ -33,18 +34,43 @@ _DAY_PAUSE_S = 900.0
 _RATE = "X-HubSpot-RateLimit-"
 
 
+class TokenSource(Protocol):
+    """Where the access token comes from. Thread-safe."""
+
+    def token(self) -> str:
+        """Return the token of the next call. Raises: CrmError."""
+
+    def refused(self, token: str) -> bool:
+        """Hear of a 401 for `token`; return whether another one is worth a try."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaticToken:
+    """A private app's token, which never ends. See `TokenSource`."""
+
+    access_token: str = field(repr=False)
+
+    def token(self) -> str:
+        """See `TokenSource.token`."""
+        return self.access_token
+
+    def refused(self, token: str) -> bool:
+        """See `TokenSource.refused`: there is no other."""
+        del token
+        return False
+
+
 class HubSpotClient:
-    """See `CrmClient` and `ActivityClient`. One portal, one token, one connection pool."""
+    """See `CrmClient` and `ActivityClient`. One portal, one source of tokens, one pool."""
 
     batch_size = wire.BATCH_SIZE
     activity_types: Collection[str] = TYPES
 
-    def __init__(self, *, base_url: str, access_token: str, caller: Caller) -> None:
+    def __init__(self, *, base_url: str, tokens: TokenSource, caller: Caller) -> None:
         self._base_url = base_url.rstrip("/")
+        self._tokens = tokens
         self._caller = caller
-        self._session = guarded_session(
-            base_url, headers={"Authorization": f"Bearer {access_token}"}
-        )
+        self._session = guarded_session(base_url)
         self._links = Links(self._post, account=caller.account)
         self._around: Mapping[str, int] = {}  #: Calls that the last batch's activities took.
 
@@ -136,10 +162,21 @@ class HubSpotClient:
     def _post(self, kind: str, path: str, body: object) -> dict[str, Any]:
         data = orjson.dumps(body)
 
-        def send() -> dict[str, Any]:
-            response = self._session.post(
-                self._base_url + path, data=data, headers={"Content-Type": "application/json"}
+        def once(token: str) -> requests.Response:
+            return self._session.post(
+                self._base_url + path,
+                data=data,
+                headers={
+                    "Content-Type": "application/json",
+                    "Authorization": f"Bearer {token}",
+                },
             )
+
+        def send() -> dict[str, Any]:
+            token = self._tokens.token()
+            response = once(token)
+            if response.status_code == 401 and self._tokens.refused(token):
+                response = once(self._tokens.token())
             self._heed(response.headers, of_window=kind != ASSOCIATIONS)
             return read_reply(response)
 

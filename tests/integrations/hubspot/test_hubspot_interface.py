@@ -9,6 +9,7 @@ import pytest
 from integrations.base import Change
 from integrations.errors import CrmError
 from integrations.hubspot.activities import TYPES
+from integrations.hubspot.client import StaticToken
 from integrations.hubspot.setup import HubSpotSetup
 
 
@@ -79,7 +80,7 @@ def test_set_up_checks_and_makes_the_properties(serve):
 def test_refusals_answer_well_formed_requests(serve, settings):
     if "access_token" in settings:
         simulator, client = serve()
-        client._session.headers["Authorization"] = "Bearer wrong"
+        client._tokens = StaticToken("wrong")
     else:
         simulator, client = serve(**settings)
 
