@@ -127,7 +127,9 @@ class HubSpotAccount(_Table):
     redirect_url: ServiceUrl | None = None  #: As registered; None: beside the webhook's address.
     client_secret: Secret
     client_secret_next: Secret | None = None  #: Also valid, while the secret is changed.
-    webhook_url: ServiceUrl  #: As registered with HubSpot; it is part of what is signed.
+    #: As registered with HubSpot; it is part of what is signed. Only a journal can do without.
+    webhook_url: ServiceUrl | Literal[""] = ""
+    journal: bool = False  #: We fetch the events, where HubSpot can reach no address of ours.
     workflow_secret: Secret | None = None  #: Signs what workflows send; without it none may.
     workflow_url: ServiceUrl | None = None  #: As written in the workflow's action.
     base_url: ServiceUrl = HUBSPOT_API
@@ -154,6 +156,14 @@ class HubSpotAccount(_Table):
             raise ValueError(f'auth = "{self.auth}" needs {needed}')
         if getattr(self, unused) is not None:
             raise ValueError(f'auth = "{self.auth}" has no use for {unused}; remove one of them')
+        if self.journal and self.auth != "oauth":
+            raise ValueError(
+                'journal = true needs auth = "oauth": HubSpot gives it to no other app'
+            )
+        if not self.webhook_url and not self.journal:
+            raise ValueError("webhook_url is missing; only with journal = true none is needed")
+        if not self.webhook_url and self.redirect_url is None and self.auth == "oauth":
+            raise ValueError("redirect_url is missing: without a webhook_url it must be given")
         if not urlsplit(self.redirect_address).path.endswith(_CALLBACK_PATH):
             raise ValueError(f"redirect_url must end in {_CALLBACK_PATH}")
         return self

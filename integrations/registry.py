@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from config.practice import HubSpotAccount, Practice, SalesforceAccount
-from integrations.base import Adapter, CrmClient, Finding, RecordRef
+from integrations.base import Adapter, CrmClient, Feed, Finding, RecordRef
 from integrations.errors import PayloadError
 from integrations.hubspot.adapter import HubSpotAdapter
 from integrations.hubspot.events import Portal
@@ -23,6 +23,7 @@ from integrations.salesforce.wire import RECORD_ID, full_id
 
 if TYPE_CHECKING:
     from integrations.hubspot.client import TokenSource
+    from integrations.hubspot.journal import Journal
     from integrations.hubspot.oauth import OAuthApp
     from integrations.hubspot.setup import HubSpotSetup
     from integrations.hubspot.tokens import Shelf
@@ -35,6 +36,9 @@ WORKFLOW = "hubspot_workflow"
 #: A little longer than the second that HubSpot counts: some are left to other integrations, and
 #: what arrives a moment late is not one too many.
 SEARCH_WINDOW_S = 1.08
+
+#: HubSpot counts calls of its journal nowhere; so many are enough for three days in a minute.
+JOURNAL_PER_S = 20
 
 #: The CRMs' own window for calls. Source: reference hubspot.md section 4.4.
 WINDOW_S = 10.0
@@ -52,6 +56,7 @@ def build_adapters(practice: Practice, secrets: Secrets) -> dict[str, Adapter]:
         if isinstance(account, HubSpotAccount)
     ]
     if portals:
+        # It also reads what is fetched from a journal; only who has an address can send to it.
         adapters["hubspot"] = HubSpotAdapter(portals)
     flows = [portal for portal in portals if portal.workflow_secret]
     if flows:
@@ -165,6 +170,56 @@ def build_client(
         consumer_secret=secrets["consumer_secret"],
         caller=caller,
         clock=clock,
+    )
+
+
+def build_feeds(
+    practice: Practice,
+    secrets: Secrets,
+    *,
+    now: Callable[[], datetime],
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> dict[str, Feed]:
+    """Return the feeds of the accounts whose events we fetch; see `build_client`."""
+    feeds: dict[str, Feed] = {}
+    for account in practice.accounts:
+        if isinstance(account, HubSpotAccount) and account.journal:
+            from integrations.hubspot.journal import JournalFeed  # noqa: PLC0415
+
+            journal = hubspot_journal(
+                account, secrets[account.name], now=now, clock=clock, sleep=sleep
+            )
+            written = practice.outputs(account).values()
+            feeds[account.name] = JournalFeed(journal, app_id=account.app_id, written=written)
+    return feeds
+
+
+def hubspot_journal(
+    account: HubSpotAccount,
+    secrets: Mapping[str, str],
+    *,
+    now: Callable[[], datetime],
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> "Journal":
+    """Return the calls of one portal's journal."""
+    from integrations.budget import DayBudget, RateBudget  # noqa: PLC0415
+    from integrations.http import Caller, RetryPolicy  # noqa: PLC0415
+    from integrations.hubspot.journal import SCOPES, Journal  # noqa: PLC0415
+    from integrations.hubspot.oauth import ClientCredentials  # noqa: PLC0415
+
+    return Journal(
+        base_url=account.base_url,
+        portal_id=account.portal_id,
+        credentials=ClientCredentials(oauth_app(account, secrets), SCOPES, now=now),
+        caller=Caller(
+            account=account.name,
+            budget=RateBudget(JOURNAL_PER_S, 1.0, clock=clock, sleep=sleep),
+            day=DayBudget(0.0),
+            retry=RetryPolicy(),
+            sleep=sleep,
+        ),
     )
 
 

@@ -3,12 +3,20 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 #: A batch is begun when no new record came for so long, …
 QUIET_S = 0.015
 #: … or when its first record waited for so long, …
 LONGEST_GATHER_S = 0.1
 #: (or when it is full).
+
+
+class Bell(Protocol):
+    """Told that a delivery waits."""
+
+    def ring(self) -> None:
+        """Wake whoever unpacks."""
 
 
 class CountingBell:

@@ -96,9 +96,7 @@ class FeedReader:
 
     def _step(self, account: str, feed: Feed) -> float:
         """Fetch once; return how long to wait. Raises: CrmError."""
-        state = self._states.take(
-            account, feed.kind, self._owner, now=self._clock(), lasts=LASTS
-        )
+        state = self._states.take(account, feed.kind, self._owner, now=self._clock(), lasts=LASTS)
         if state is None:
             return LOOK_S
         try:
@@ -107,17 +105,13 @@ class FeedReader:
             # Sweep at once for what is lost, and go on with what is left.
             log.error("feed.position_lost", extra={"account": account})  # noqa: TRY400
             self._accounts.set_swept(account, self._clock() - timedelta(days=1))
-            self._states.advance(
-                account, feed.kind, self._owner, position="", now=self._clock()
-            )
+            self._states.advance(account, feed.kind, self._owner, position="", now=self._clock())
             return 0.0
         position = state.position
         if portion is not None:
             position = portion.position
             self._store(account, feed.kind, portion.body)
-        self._states.advance(
-            account, feed.kind, self._owner, position=position, now=self._clock()
-        )
+        self._states.advance(account, feed.kind, self._owner, position=position, now=self._clock())
         return feed.pause_s if portion is None else 0.0
 
     def _store(self, account: str, kind: str, body: bytes) -> None:
@@ -136,7 +130,7 @@ class FeedReader:
             self._health.alarm(f"{account}: its events cannot be fetched: {error.code}")
             log.error("feed.stopped", extra={"account": account, "code": error.code})
             return ACCESS_PAUSE_S
-        wait_s = min(FIRST_PAUSE_S * 2 ** min(failures, 10), LONGEST_PAUSE_S)
+        wait_s: float = min(FIRST_PAUSE_S * 2.0 ** min(failures, 10), LONGEST_PAUSE_S)
         if isinstance(error, RateLimitedError):
             wait_s = error.retry_after_s
         wait_s *= 0.8 + 0.4 * self._rng.random()

@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Protocol
 
 from flask import Blueprint, Request, Response, request
 
@@ -17,6 +16,7 @@ from integrations.base import Adapter, Delivery
 from integrations.errors import VerificationError
 from integrations.registry import WORKFLOW
 from store.inbox import Inbox, InboxError
+from webhooks.bell import Bell
 from webhooks.health import Health
 from webhooks.peers import Peers
 
@@ -26,13 +26,6 @@ RETRY_AFTER_S = 10
 
 #: Where a TLS-ending proxy puts the sender's certificate: nginx's $ssl_client_escaped_cert.
 CERTIFICATE_HEADER = "X-Client-Certificate"
-
-
-class Bell(Protocol):
-    """Told that a delivery waits."""
-
-    def ring(self) -> None:
-        """Wake whoever unpacks."""
 
 
 class Receiver:

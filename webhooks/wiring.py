@@ -26,6 +26,7 @@ from webhooks.receiver import Receiver
 from webhooks.server import HttpServer
 
 if TYPE_CHECKING:
+    from webhooks.feeds import FeedReader
     from webhooks.housekeeping import Housekeeping
     from webhooks.pipeline import AccountWork
     from webhooks.worker import Worker
@@ -102,12 +103,19 @@ class Service:
         )
         self._server: HttpServer | None = None
         self._worker: Worker | None = None
+        self._feeds: FeedReader | None = None
         self._housekeeping: Housekeeping | None = None
         self.works: Sequence[AccountWork] = ()
         if works and self._opens():
             # Only who works needs the clients and the engine: a receiver stays small.
             from config.meaning.switch import meaning_by  # noqa: PLC0415
-            from webhooks.working import build_housekeeping, build_worker  # noqa: PLC0415
+            from webhooks.working import (  # noqa: PLC0415
+                build_feed_reader,
+                build_housekeeping,
+                build_worker,
+            )
+
+            clock = shared_clock(self.store.databases.ledger, utc_now)
 
             self.works, self._worker = build_worker(
                 store=self.store,
@@ -118,7 +126,15 @@ class Service:
                 adapters=adapters,
                 health=self.health,
                 bell=bell,
-                clock=shared_clock(self.store.databases.ledger, utc_now),
+                clock=clock,
+            )
+            self._feeds = build_feed_reader(
+                store=self.store,
+                practice=practice,
+                secrets=secrets,
+                health=self.health,
+                bell=NearAndFar(bell, wakeups.ring),
+                clock=clock,
             )
             self._housekeeping = build_housekeeping(
                 store=self.store, practice=practice, health=self.health, clock=utc_now
@@ -158,6 +174,8 @@ class Service:
         """Only work, without listening, until `stop`."""
         if self._worker is not None:
             self._worker.start()
+        if self._feeds is not None:
+            self._feeds.start()
 
     @property
     def port(self) -> int:
@@ -178,6 +196,8 @@ class Service:
         """End cleanly: take no more deliveries, finish the batches at hand."""
         if self._server is not None:
             self._server.stop()
+        if self._feeds is not None:
+            self._feeds.stop()
         if self._worker is not None:
             self._worker.stop()
         if self._housekeeping is not None:

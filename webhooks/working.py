@@ -11,13 +11,14 @@ from config.practice import HubSpotAccount, Practice, SalesforceAccount
 from config.register import activity_kinds
 from integrations.base import MEDIA, ActivityClient, Adapter
 from integrations.mapping import LeadReader
-from integrations.registry import Secrets, activities_read, build_client
+from integrations.registry import Secrets, activities_read, build_client, build_feeds
 from scoring.model import ScoringModel
 from scoring.text.semantic import Meaning
 from store.installs import AccountTokens
 from store.retention import Periods
 from store.rooms import Store
-from webhooks.bell import CountingBell
+from webhooks.bell import Bell, CountingBell
+from webhooks.feeds import FeedReader
 from webhooks.health import Health
 from webhooks.housekeeping import Housekeeping
 from webhooks.pipeline import AccountWork, Pipeline
@@ -78,6 +79,30 @@ def build_worker(
         poll_s=store.wakeups.poll_s,
     )
     return works, worker
+
+
+def build_feed_reader(
+    *,
+    store: Store,
+    practice: Practice,
+    secrets: Secrets,
+    health: Health,
+    bell: Bell,
+    clock: Callable[[], datetime],
+) -> FeedReader:
+    """Return what fetches the events of accounts that nothing is sent to, not yet started."""
+    rng = random.Random()  # noqa: S311  jitter, not a secret
+    return FeedReader(
+        owner=f"{socket.gethostname()[:50]}:{os.getpid()}:{rng.randrange(2**32):08x}",
+        feeds=build_feeds(practice, secrets, now=clock, clock=time.monotonic, sleep=time.sleep),
+        states=store.feeds,
+        inbox=store.inbox,
+        accounts=store.accounts,
+        health=health,
+        bell=bell,
+        clock=clock,
+        rng=rng,
+    )
 
 
 def build_housekeeping(

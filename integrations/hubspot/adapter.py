@@ -32,6 +32,7 @@ class HubSpotAdapter:
         self._doors = [
             (secret.encode(), f"POST{signed_uri(portal.webhook_url)}".encode(), portal.account)
             for portal in portals
+            if portal.webhook_url  # else its events are fetched, and nobody may send them
             for secret in portal.secrets
         ]
 

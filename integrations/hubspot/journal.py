@@ -117,7 +117,7 @@ class Journal:
         )
         if response.status_code == requests.codes.no_content:
             return None
-        if response.status_code == requests.codes.not_found:
+        if response.status_code == requests.codes.not_found and path.startswith(wire.JOURNAL):
             raise PositionLostError("offset_unknown")
         return read_reply(response)
 
@@ -263,7 +263,9 @@ def wanted_subscriptions(
     return wanted
 
 
-def subscribe(journal: Journal, wanted: Collection[Mapping[str, Any]], *, dry_run: bool) -> list[str]:
+def subscribe(
+    journal: Journal, wanted: Collection[Mapping[str, Any]], *, dry_run: bool
+) -> list[str]:
     """Make the subscriptions that are missing or narrower than `wanted`; return what they are for.
 
     Safe to repeat. Raises: CrmError.
@@ -291,5 +293,3 @@ def _covers(row: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
         and not row.get("objectIds")  # only some records
         and all(set(wanted.get(name, ())) <= set(row.get(name) or ()) for name in lists)
     )
-
-

@@ -72,6 +72,14 @@ CLEAR_COLUMNS = {
         "started_at": TIME,
         "listed_at": TIME,
     },
+    "feed": {
+        "account_id": NAME,
+        "kind": CODE,
+        "position": "the CRM's own mark",
+        "fetched_at": TIME,
+        "holder": NAME,
+        "held_until": TIME,
+    },
     "lead": {
         "account_id": NAME,
         "object_type": NAME,

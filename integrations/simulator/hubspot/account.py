@@ -9,6 +9,7 @@ from integrations.simulator.counters import Counters
 from integrations.simulator.faults import Faults
 from integrations.simulator.hubspot.activities import Activities
 from integrations.simulator.hubspot.gate import Gate
+from integrations.simulator.hubspot.journal import Journal
 from integrations.simulator.hubspot.oauth import Tokens
 from integrations.simulator.hubspot.properties import Catalog
 from integrations.simulator.hubspot.records import Contacts
@@ -27,5 +28,6 @@ class Account:
     catalog: Catalog
     contacts: Contacts
     activities: Activities
+    journal: Journal
     tokens: Tokens
     gate: Gate

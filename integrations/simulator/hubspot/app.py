@@ -6,14 +6,15 @@ Source: reference hubspot.md sections 1 and 4; openapi `contacts.v3`, `contacts.
 """
 
 from collections.abc import Callable
+from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 from integrations.simulator.faults import FaultyApplication
-from integrations.simulator.hubspot import errors
+from integrations.simulator.hubspot import errors, journal
 from integrations.simulator.hubspot.account import Account
 from integrations.simulator.hubspot.account_views import AccountViews
-from integrations.simulator.hubspot.calls import Calls, json_answer
+from integrations.simulator.hubspot.calls import Calls, json_answer, json_body
 from integrations.simulator.hubspot.object_views import ObjectViews
 from integrations.simulator.hubspot.page import crm_page
 from integrations.simulator.hubspot.property_views import PropertyViews
@@ -34,6 +35,7 @@ def create_app(account: Account) -> Flask:
     _add_objects(app, ObjectViews(account), calls)
     _add_properties(app, PropertyViews(account), calls)
     _add_account(app, AccountViews(account), calls)
+    _add_journal(app, account, calls)
     add_page(app, crm_page(account))
     for status in (404, 405):
         body = errors.not_found().body
@@ -91,6 +93,41 @@ def _add_properties(app: Flask, views: PropertyViews, calls: Calls) -> None:
                 answer = calls.view("properties", scopes, view)
                 endpoint = f"{rule} {methods}"
                 app.add_url_rule(rule, endpoint, answer, methods=methods, defaults=defaults)
+
+
+def _add_journal(app: Flask, account: Account, calls: Calls) -> None:
+    kept = account.journal
+
+    def found(place: dict[str, Any] | None) -> tuple[int, object]:
+        if place is None:
+            return 204, None
+        return 200, {**place, "url": request.host_url.rstrip("/") + place["url"]}
+
+    def subscriptions() -> tuple[int, object]:
+        if request.method == "POST":
+            return 200, kept.subscribe(json_body())
+        return 200, kept.subscriptions()
+
+    def file(key: str) -> Response:
+        with account.lock:
+            content = kept.content(key)
+        return json_answer(403 if content is None else 200, content, {})
+
+    prefix = "/webhooks-journal/<any('journal','journal-local'):kind>/2026-03"
+    for tail, view in (
+        ("earliest", lambda **_: found(kept.earliest())),
+        ("offset/<offset>/next", lambda offset, **_: found(kept.after(offset))),
+    ):
+        answer = calls.view("journal", journal.READ, view, kind="journal")
+        app.add_url_rule(f"{prefix}/{tail}", tail, answer)
+    rule = "/webhooks-journal/subscriptions/2026-03"
+    for method, scopes in (
+        ("GET", journal.SUBSCRIPTIONS_READ),
+        ("POST", journal.SUBSCRIPTIONS_WRITE),
+    ):
+        answer = calls.view("journal", scopes, subscriptions, kind="journal")
+        app.add_url_rule(rule, f"{rule} {method}", answer, methods=[method])
+    app.add_url_rule("/journal-files/<key>", "journal file", file)
 
 
 def _add_account(app: Flask, views: AccountViews, calls: Calls) -> None:

@@ -43,9 +43,14 @@ class Gate:
     ) -> dict[str, str]:
         """Return the rate headers of the answer.
 
-        `scopes` are alternatives, none means any token; `kind` is call, search or association.
+        `scopes` are alternatives, none means any token; `kind` is call, search, association or
+        journal, whose calls count nowhere.
         """
         grant = self._tokens.grant(authorization)
+        if kind == "journal":
+            if not set(scopes) & set(grant.scopes):
+                raise errors.missing_scopes(scopes)
+            return {}
         headers: dict[str, str] = {}
         now = self._now()
         at = now.timestamp()

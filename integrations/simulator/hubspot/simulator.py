@@ -8,7 +8,7 @@ Public face: `HubSpotSimulator(settings, now=clock)` with `app`, `start`, `stop`
 
 Counters: one for each endpoint (`batch_read`, `batch_update`, `batch_create`, `batch_upsert`,
 `batch_archive`, `contacts`, `search`, `properties`, `associations`, `activities`, `oauth`,
-`account_info`), `contacts_read`, `contacts_written`, `rate_limited`, `worst_10s` (most calls
+`account_info`, `journal`), `contacts_read`, `contacts_written`, `rate_limited`, `worst_10s` (most calls
 under the ten-second limit in any ten seconds, refused ones included), and the deliveries of
 `counters.DELIVERY_COUNTS`.
 """
@@ -24,7 +24,7 @@ from integrations.simulator.counters import DELIVERY_COUNTS, Counters
 from integrations.simulator.courier import Courier
 from integrations.simulator.faults import Faults
 from integrations.simulator.hubspot.account import Account
-from integrations.simulator.hubspot.activities import Activities
+from integrations.simulator.hubspot.activities import TYPE_ID_OF, Activities
 from integrations.simulator.hubspot.app import create_app
 from integrations.simulator.hubspot.definitions import (
     GROUPS,
@@ -32,8 +32,15 @@ from integrations.simulator.hubspot.definitions import (
     contact_definitions,
 )
 from integrations.simulator.hubspot.errors import ApiError
-from integrations.simulator.hubspot.events import BATCH_SIZE, EventMaker, Poster, retry_gap_s
+from integrations.simulator.hubspot.events import (
+    BATCH_SIZE,
+    CONTACT_TYPE,
+    EventMaker,
+    Poster,
+    retry_gap_s,
+)
 from integrations.simulator.hubspot.gate import Gate
+from integrations.simulator.hubspot.journal import Journal
 from integrations.simulator.hubspot.oauth import Tokens
 from integrations.simulator.hubspot.properties import Catalog
 from integrations.simulator.hubspot.records import Contacts, Record
@@ -53,6 +60,7 @@ CALL_COUNTS = (
     "activities",
     "oauth",
     "account_info",
+    "journal",
 )
 OTHER_COUNTS = ("contacts_read", "contacts_written", "rate_limited", "worst_10s")
 
@@ -76,6 +84,9 @@ class HubSpotSimulator:
             catalog=catalog,
             contacts=Contacts(catalog, now=now, emit=self._emit),
             activities=Activities(now=now, emit=self._emit_activity),
+            journal=Journal(
+                portal_id=settings.portal_id, app_id=settings.app_id, now=now, chance=chance
+            ),
             tokens=tokens,
             gate=Gate(settings, tokens, now=now, counters=counts),
         )
@@ -202,7 +213,12 @@ class HubSpotSimulator:
     def link_activity(self, kind: str, activity_id: str, contact_ids: Iterable[str]) -> None:
         """Associate an activity with contacts."""
         with self._account.lock:
-            self._account.activities.link(kind, activity_id, contact_ids)
+            linked = list(contact_ids)
+            self._account.activities.link(kind, activity_id, linked)
+            for contact_id in linked:
+                self._account.journal.note_link(
+                    CONTACT_TYPE, contact_id, TYPE_ID_OF[kind], activity_id
+                )
 
     def update_activity(self, kind: str, activity_id: str, properties: Mapping[str, str]) -> None:
         """Change an activity as a person does. KeyError: no such activity."""
@@ -241,12 +257,14 @@ class HubSpotSimulator:
             raise ValueError(str(error.body["message"])) from None
 
     def _emit(self, event: str, record: Record, changed: Mapping[str, str], source: str) -> None:
+        self._account.journal.note(event, CONTACT_TYPE, record.id, changed)
         if self._poster.target_url is not None:
             self._courier.queue(self._events.events(event, record, changed, source))
 
     def _emit_activity(
         self, event: str, type_id: str, record: Record, changed: Mapping[str, str], source: str
     ) -> None:
+        self._account.journal.note(event, type_id, record.id, changed)
         if self._poster.target_url is not None:
             made = self._events.activity_events(event, type_id, record, changed, source)
             self._courier.queue(made)
