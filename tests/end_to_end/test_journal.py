@@ -1,12 +1,11 @@
 """A practice without a public address: nothing is sent to it, and all is scored."""
 
 import time
-from pathlib import Path
 
 import pytest
 
 from config.load import load_secrets
-from config.models import load_models
+from config.models import packaged_model
 from config.settings import Settings
 from console.stage import demo_practice, free_port
 from integrations.hubspot.journal import subscribe, wanted_subscriptions
@@ -69,7 +68,7 @@ def start(tmp_path, database_url, portal):
             settings=settings,
             practice=practice,
             secrets=secrets,
-            model=load_models(practice, Path()),
+            model=packaged_model(),
             keys=master_keys(settings),
         )
         service.start()
@@ -99,7 +98,7 @@ def test_what_happened_while_we_were_away_is_fetched_and_scored(portal, start):
     later = portal.create_contacts([{"message": "Do you take my insurance?"}])
     until(lambda: scored(portal) == {*before, *later})
     assert service.store.feeds.state("hubspot", "hubspot").position
-    assert portal.counters["deliveries"] == 0
+    assert portal.counters["requests"] == 0
 
 
 def test_restart_goes_on_where_it_was(portal, start):
