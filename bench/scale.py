@@ -156,7 +156,13 @@ def work(url: str, account: str) -> None:
     store = open_store(url, KEYS, HEADS)
     store.accounts.ensure([(account, "hubspot", account)])
     lease = store.accounts.take(account, "bench")
-    pipeline = Pipeline(leads=store.leads, health=Health(utc_now), clock=utc_now, rng=Random(1))  # noqa: S311  jitter
+    pipeline = Pipeline(
+        leads=store.leads,
+        merging=store.merging,
+        health=Health(utc_now),
+        clock=utc_now,
+        rng=Random(1),  # noqa: S311  jitter
+    )
     setting = AccountWork(
         name=account,
         crm="hubspot",

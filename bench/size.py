@@ -79,7 +79,13 @@ def _score(store: Store) -> None:
     )
     store.accounts.ensure([("account", "hubspot", "account")])
     lease = store.accounts.take("account", "bench")
-    pipeline = Pipeline(leads=store.leads, health=Health(utc_now), clock=utc_now, rng=Random(1))  # noqa: S311  jitter
+    pipeline = Pipeline(
+        leads=store.leads,
+        merging=store.merging,
+        health=Health(utc_now),
+        clock=utc_now,
+        rng=Random(1),  # noqa: S311  jitter
+    )
     work = AccountWork(
         name="account",
         crm="hubspot",

@@ -7,6 +7,10 @@ PROPERTY_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,99}$"
 API_VERSION = r"^\d{2,3}\.0$"
 CLIENT_ID = r"^[A-Za-z0-9-]{8,80}$"
 SHA256 = r"^[0-9a-f]{64}$"
+#: A name of an object, field or record type in Salesforce.
+API_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,79}$"
+#: The namespace of a Salesforce package: up to 15 letters and digits, no double underscore.
+NAMESPACE = r"^[A-Za-z](?:_?[A-Za-z0-9]){0,14}$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 ENTRY = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 LOG_LEVEL = r"^(DEBUG|INFO|WARNING|ERROR)$"
@@ -18,6 +22,8 @@ IN_WORDS = {
     API_VERSION: "must be a version as in '63.0'",
     CLIENT_ID: "must be the app's client id: letters, digits and -",
     SHA256: "must be 64 hex digits, lower case",
+    API_NAME: "must be an API name: letters, digits and _",
+    NAMESPACE: "must be a package's namespace: 15 letters and digits at most",
     VARIABLE: "must be the name of an environment variable",
     ENTRY: "must be a name of letters, digits, '.', - and _",
     LOG_LEVEL: "must be DEBUG, INFO, WARNING or ERROR",

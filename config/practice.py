@@ -21,7 +21,15 @@ from pydantic import (
 
 from config.fields import DEFAULT_OUTPUTS, Crm, FieldMap, OutputMap
 from config.hours import HoursFile, TierFile
-from config.patterns import ACCOUNT_NAME, API_VERSION, CLIENT_ID, DIGITS, SHA256
+from config.patterns import (
+    ACCOUNT_NAME,
+    API_NAME,
+    API_VERSION,
+    CLIENT_ID,
+    DIGITS,
+    NAMESPACE,
+    SHA256,
+)
 from config.problems import did_you_mean
 from scoring.model import DEFAULT_TIERS, ScoringModel, Tier
 
@@ -80,6 +88,7 @@ def _service_url(url: str) -> str:
 
 
 ServiceUrl = Annotated[str, AfterValidator(_service_url)]
+OptionalUrl = Annotated[str, AfterValidator(lambda url: _service_url(url) if url else "")]
 
 
 def _salesforce_id(value: str) -> str:
@@ -128,7 +137,7 @@ class HubSpotAccount(_Table):
     client_secret: Secret
     client_secret_next: Secret | None = None  #: Also valid, while the secret is changed.
     #: As registered with HubSpot; it is part of what is signed. Only a journal can do without.
-    webhook_url: ServiceUrl | Literal[""] = ""
+    webhook_url: OptionalUrl = ""
     journal: bool = False  #: We fetch the events, where HubSpot can reach no address of ours.
     workflow_secret: Secret | None = None  #: Signs what workflows send; without it none may.
     workflow_url: ServiceUrl | None = None  #: As written in the workflow's action.
@@ -221,17 +230,47 @@ class SalesforceAccount(_Table):
     name: str = Field(pattern=ACCOUNT_NAME)
     organization_id: Annotated[str, AfterValidator(_salesforce_id)]
     base_url: ServiceUrl  #: My Domain address, as in https://clinic.my.salesforce.com
+    #: How we log in: as the user of the app's client credentials, or as one that a key speaks for.
+    auth: Literal["client_credentials", "jwt"] = "client_credentials"
     consumer_key: Secret
-    consumer_secret: Secret
+    consumer_secret: Secret | None = None
+    username: str | None = Field(default=None, max_length=80)  #: Whom a JWT speaks for.
+    private_key: Secret | None = None  #: PEM, of the certificate that the app was given.
+    login_url: ServiceUrl = "https://login.salesforce.com"  #: The audience of a JWT.
     path_token: Secret  #: Last part of the webhook's address; at least 128 random bits.
     sender_ranges: tuple[AddressRange, ...] = ()
     client_certificate_sha256: str | None = Field(default=None, pattern=SHA256)
     api_version: str = Field(default="63.0", pattern=API_VERSION)
-    objects: tuple[Literal["Lead", "Contact"], ...] = ("Lead",)
+    #: What is scored. Account: person accounts.
+    objects: tuple[Literal["Lead", "Contact", "Account"], ...] = ("Lead",)
+    #: Developer names of the record types that are scored, of all objects; empty: all.
+    only_record_types: tuple[Annotated[str, Field(pattern=API_NAME)], ...] = ()
+    namespace: str | None = Field(default=None, pattern=NAMESPACE)  #: Of the score fields.
+    #: Other objects whose events make a record due, and the field that names the record.
+    related: dict[
+        Annotated[str, Field(pattern=API_NAME)], Annotated[str, Field(pattern=API_NAME)]
+    ] = {}
+    #: The activities whose first outgoing one counts as the first response. Empty: only a field.
+    first_response_from: tuple[Literal["call", "email", "meeting"], ...] = (
+        "call",
+        "email",
+        "meeting",
+    )
     calls_per_10s: int = Field(default=100, ge=1, le=10_000)
     #: Of the day's calls, kept for live inquiries and other integrations: a backfill waits.
     daily_reserve_percent: int = Field(default=20, ge=0, le=95)
     outputs: OutputMap = {}
+
+    @model_validator(mode="after")
+    def _auth_is_whole(self) -> "SalesforceAccount":
+        needed = {"jwt": ("username", "private_key"), "client_credentials": ("consumer_secret",)}
+        for auth, names in needed.items():
+            for name in names:
+                if auth == self.auth and getattr(self, name) is None:
+                    raise ValueError(f'auth = "{auth}" needs {name}')
+                if auth != self.auth and getattr(self, name) is not None:
+                    raise ValueError(f'auth = "{self.auth}" has no use for {name}; remove it')
+        return self
 
     @model_validator(mode="after")
     def _sender_is_known(self) -> "SalesforceAccount":
@@ -354,7 +393,11 @@ class Practice(_Table):
 
     def outputs(self, account: HubSpotAccount | SalesforceAccount) -> dict[str, str]:
         """Return what is written to `account`: meaning -> property name."""
-        return {**DEFAULT_OUTPUTS[account.crm], **account.outputs}
+        defaults = DEFAULT_OUTPUTS[account.crm]
+        if isinstance(account, SalesforceAccount) and account.namespace:
+            # Fields of a package that has a namespace. Source: Metadata API guide, "CustomField".
+            defaults = {key: f"{account.namespace}__{name}" for key, name in defaults.items()}
+        return {**defaults, **account.outputs}
 
     def own(self, model: ScoringModel) -> ScoringModel:
         """Return `model`, and those of its service lines, with this practice's tiers and hours."""

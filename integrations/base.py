@@ -109,6 +109,8 @@ class Found:
 
     #: Record id -> property -> value, in the CRM's own types.
     records: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    #: Of those that are gone: which record goes on in their place.
+    moved: Mapping[str, RecordRef] = field(default_factory=dict)
 
 
 #: By what a person can be answered.
@@ -204,8 +206,8 @@ class ActivityClient(Protocol):
     #: The record types of activities, in the spelling of the CRM's events.
     activity_types: Collection[str]
 
-    def people(self, activity_type: str, ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
-        """Return whom activities are with: activity id -> record ids; none is left out empty.
+    def people(self, activity_type: str, ids: Sequence[str]) -> Mapping[str, Sequence[RecordRef]]:
+        """Return whom activities are with: activity id -> records; none is left out empty.
 
         Safe to repeat. Raises: CrmError.
         """
@@ -215,7 +217,8 @@ class ActivityClient(Protocol):
     ) -> Mapping[str, Sequence[Happening]]:
         """Return what happened around records: record id -> activities of `types`.
 
-        Of very many, the first and the latest. Safe to repeat. Raises: CrmError.
+        Of very many, the first and the latest. A client may bring them along with the `read` of
+        the same records before. Safe to repeat. Raises: CrmError.
         """
 
 

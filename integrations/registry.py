@@ -19,6 +19,7 @@ from integrations.hubspot.wire import (
 )
 from integrations.hubspot.workflow import WorkflowAdapter
 from integrations.salesforce.adapter import Org, SalesforceAdapter
+from integrations.salesforce.around import TYPES, kinds_read
 from integrations.salesforce.wire import RECORD_ID, full_id
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from integrations.hubspot.oauth import OAuthApp
     from integrations.hubspot.setup import HubSpotSetup
     from integrations.hubspot.tokens import Shelf
+    from integrations.salesforce.auth import Grant
 
 Secrets = Mapping[str, Mapping[str, str]]  #: Account name -> key -> secret.
 
@@ -92,12 +94,12 @@ def _org(account: SalesforceAccount, secrets: Mapping[str, str]) -> Org:
         path_token=secrets["path_token"],
         sender_ranges=tuple(ip_network(text) for text in account.sender_ranges),
         client_certificate_sha256=account.client_certificate_sha256,
-        objects=account.objects,
+        objects=(*account.objects, *TYPES, *account.related),
     )
 
 
 #: What a person may call the record types of a CRM.
-_TYPES = {"hubspot": ("contact",), "salesforce": ("Lead", "Contact")}
+_TYPES = {"hubspot": ("contact",), "salesforce": ("Lead", "Contact", "Account")}
 
 
 def record_ref(crm: str, object_type: str, record_id: str) -> RecordRef:
@@ -161,15 +163,40 @@ def build_client(
 
         tokens = token_source(account, secrets, shelf=shelf, now=now, sleep=sleep)
         return HubSpotClient(base_url=account.base_url, tokens=tokens, caller=caller)
+    from integrations.salesforce.calls import OrgCalls  # noqa: PLC0415
     from integrations.salesforce.client import SalesforceClient  # noqa: PLC0415
 
-    return SalesforceClient(
+    calls = OrgCalls(
         base_url=account.base_url,
         api_version=account.api_version,
-        consumer_key=secrets["consumer_key"],
-        consumer_secret=secrets["consumer_secret"],
+        grant=salesforce_grant(account, secrets, now=now),
         caller=caller,
         clock=clock,
+    )
+    return SalesforceClient(
+        calls, related=account.related, only_record_types=account.only_record_types
+    )
+
+
+def salesforce_grant(
+    account: SalesforceAccount,
+    secrets: Mapping[str, str],
+    *,
+    now: Callable[[], datetime] | None,
+) -> "Grant":
+    """Return how we log in to an org."""
+    from integrations.salesforce.auth import client_credentials, jwt_bearer  # noqa: PLC0415
+
+    if account.auth == "client_credentials":
+        return client_credentials(secrets["consumer_key"], secrets["consumer_secret"])
+    if now is None:
+        raise TypeError("an account with a JWT needs a clock")
+    return jwt_bearer(
+        secrets["consumer_key"],
+        secrets["private_key"],
+        username=account.username or "",
+        audience=account.login_url,
+        now=now,
     )
 
 
@@ -270,8 +297,8 @@ def activities_read(
 
     Besides, those that a first response may come from.
     """
-    if not isinstance(account, HubSpotAccount):
-        return frozenset()
+    if isinstance(account, SalesforceAccount):
+        return kinds_read(kinds, account.first_response_from)
     from integrations.hubspot.activities import ANSWERS, SOURCES  # noqa: PLC0415
 
     wanted = {SOURCES[kind] for kind in kinds if kind in SOURCES}

@@ -45,6 +45,10 @@ class Merging:
             account_id, object_type = loser.account_id, loser.object_type
             if self._tombstones.among(connection, account_id, object_type, ids):
                 return False
+            if winner.object_type != object_type and self._tombstones.among(
+                connection, account_id, winner.object_type, [winner.record_id]
+            ):
+                return False
             self._pass_on_due(connection, loser, winner, now)
             old = connection.execute(select(_lead).where(*_is(_lead, loser))).first()
             if old is None:
@@ -95,6 +99,7 @@ class Merging:
         loser = Record(old.account_id, old.object_type, old.record_id)
         values: dict[str, Any] = {
             **old._mapping,  # noqa: SLF001  SQLAlchemy's public name for a row's columns
+            "object_type": winner.object_type,  # a lead goes on as a contact
             "record_id": winner.record_id,
             "written_hash": None,  # what the CRM holds of the winner is not known
             "wrapped_key": wrapped,
@@ -126,8 +131,8 @@ def _fold_history(
             at += _MICROSECOND
         taken.add(at)
         sealed = new_key.seal(plain, _past(winner, at))
-        new = {"record_id": winner.record_id, "scored_at": at, "sealed_reasons": sealed}
-        rows.append({**row, **new})
+        new = {"object_type": winner.object_type, "record_id": winner.record_id}
+        rows.append({**row, **new, "scored_at": at, "sealed_reasons": sealed})
     if rows:
         connection.execute(insert(_history), rows)
     return len(rows)

@@ -37,19 +37,20 @@ def followed(
     passed: list[Claim] = []
     retries: list[Retry] = []
     for claim in claims:
-        ids = people.get(claim.record_id, ())
+        found = people.get(claim.record_id, ())
         marks += [
             DueMark(
                 account_id=account,
-                object_type=scored_types[0],
-                record_id=record_id,
+                object_type=record.object_type,
+                record_id=record.record_id,
                 cause=ACTIVITY,
                 since_at=claim.since_at,
                 lane=claim.lane,
             )
-            for record_id in ids
+            for record in found
+            if record.object_type in scored_types
         ]
-        if ids or claim.attempts:
+        if found or claim.attempts:
             passed.append(claim)
         else:
             retries.append(

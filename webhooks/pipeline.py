@@ -4,6 +4,7 @@ A batch is one read call, one write call and one transaction, whatever its size.
 no longer has is done, not an error. A score that the CRM already shows is not written again (S35).
 """
 
+import dataclasses
 import json
 import logging
 import random
@@ -21,8 +22,10 @@ from scoring.model import ScoringModel
 from scoring.result import LeadScore
 from scoring.text.semantic import Meaning
 from store.accounts import Lease, LeaseLostError
-from store.due import CREATED, WRITTEN_LATE, Claim, Retry
+from store.due import CREATED, WRITTEN_LATE, Claim, DueMark, Retry
 from store.leads import Batch, Leads, LeadState, ScoredLead
+from store.merging import Merging
+from store.tombstones import Record
 from webhooks.following import followed
 from webhooks.health import Health
 
@@ -33,6 +36,8 @@ DATA_TRIES = 5
 #: Passing faults of a single record are tried for so long. Source: S27.
 RETRY_WINDOW = timedelta(hours=72)
 FIRST_RETRY_S = 5.0
+#: The cause of a record that another one went on as.
+MERGED = "merged"
 #: So long after its creation was told, a record's activities are not asked for.
 NEW_FOR = timedelta(seconds=10)
 LONGEST_RETRY_S = 6 * 3600.0
@@ -87,11 +92,13 @@ class Pipeline:
         self,
         *,
         leads: Leads,
+        merging: Merging,
         health: Health,
         clock: Callable[[], datetime],
         rng: random.Random,
     ) -> None:
         self._leads = leads
+        self._merging = merging
         self._health = health
         self._clock = clock
         self._rng = rng
@@ -126,8 +133,9 @@ class Pipeline:
             if asked
             else Found(records={})
         )
-        states = self._leads.states(work.name, object_type, ids)
         now = self._clock()
+        moved = self._follow(work, object_type, claims, found, now)
+        states = self._leads.states(work.name, object_type, ids)
         new = {claim.record_id for claim in claims if _is_new(claim, now)} - states.keys()
         around = [record_id for record_id in found.records if record_id not in new]
         happenings = self._happenings(work, object_type, around)
@@ -164,12 +172,44 @@ class Pipeline:
             states=states,
             now=now,
         )
+        batch = dataclasses.replace(batch, marks=moved)
         try:
             self._leads.save(lease, batch, states, now)
         except LeaseLostError:
             self._written_late(lease, object_type, scored)
             raise
         self._report(work, object_type, batch, outcome, began)
+
+    def _follow(
+        self,
+        work: AccountWork,
+        object_type: str,
+        claims: Sequence[Claim],
+        found: Found,
+        now: datetime,
+    ) -> list[DueMark]:
+        """Let records that go on as others go on; return what is due of these.
+
+        A converted lead's history belongs to the contact that it became, if contacts are scored.
+        """
+        marks = []
+        for claim in claims:
+            into = found.moved.get(claim.record_id)
+            if into is None or into.object_type not in work.object_types:
+                continue
+            loser = Record(work.name, object_type, claim.record_id)
+            self._merging.fold(loser, Record(work.name, into.object_type, into.record_id), now)
+            marks.append(
+                DueMark(
+                    account_id=work.name,
+                    object_type=into.object_type,
+                    record_id=into.record_id,
+                    cause=MERGED,
+                    since_at=claim.since_at,
+                    lane=claim.lane,
+                )
+            )
+        return marks
 
     @staticmethod
     def _happenings(

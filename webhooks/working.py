@@ -67,7 +67,9 @@ def build_worker(
             health=health,
             clock=clock,
         ),
-        pipeline=Pipeline(leads=store.leads, health=health, clock=clock, rng=rng),
+        pipeline=Pipeline(
+            leads=store.leads, merging=store.merging, health=health, clock=clock, rng=rng
+        ),
         due=store.due,
         accounts=store.accounts,
         health=health,

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import orjson
 import requests
 
-from integrations.base import Change, Found, Happening, Outcome, Page
+from integrations.base import Change, Found, Happening, Outcome, Page, RecordRef
 from integrations.errors import (
     AccessError,
     CrmError,
@@ -26,6 +26,7 @@ from integrations.errors import (
 from integrations.http import Caller, guarded_session
 from integrations.hubspot import listing, wire
 from integrations.hubspot.activities import TYPES
+from integrations.hubspot.events import CONTACT
 from integrations.hubspot.links import ACTIVITY_READ, ASSOCIATIONS, Links
 
 #: Waits by status and policy. Source: reference hubspot.md sections 4.4 and 4.5.
@@ -123,9 +124,12 @@ class HubSpotClient:
         reply = self._post("search", wire.SEARCH, listing.question(place))
         return listing.page(place, _results(reply), reply.get("total"))
 
-    def people(self, activity_type: str, ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    def people(self, activity_type: str, ids: Sequence[str]) -> Mapping[str, Sequence[RecordRef]]:
         """See `ActivityClient.people`."""
-        return self._links.people(activity_type, ids)
+        return {
+            one: [RecordRef(CONTACT, each) for each in found]
+            for one, found in self._links.people(activity_type, ids).items()
+        }
 
     def activities(
         self, object_type: str, ids: Sequence[str], types: Collection[str]

@@ -1,121 +1,311 @@
-"""Reads and writes records of one org by sObject collections.
+"""Reads and writes records of one org by sObject collections, their activities in the same call."""
 
-`simple-salesforce` in session mode makes the calls, over our guarded session (time limits, one
-host, no redirect) and our own token store; its login, its retries and its `sf.Lead.*` calls are
-not used (reference salesforce.md section 4.2).
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+import logging
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-import requests
-from simple_salesforce.api import Salesforce
-from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSession
-
-from integrations.base import Change, Found, Outcome, Page
+from integrations.base import Change, Found, Happening, Outcome, Page, RecordRef
 from integrations.errors import (
     AccessError,
-    CrmError,
     PermanentCrmError,
-    RateLimitedError,
-    RefusedError,
     TransientCrmError,
-    plain_code,
 )
-from integrations.http import Caller, guarded_session
-from integrations.salesforce import listing, wire
-from integrations.salesforce.auth import TokenStore
+from integrations.salesforce import around, composite, listing, wire
+from integrations.salesforce.calls import OrgCalls, error_of
+from integrations.salesforce.fields import Fields
+from integrations.salesforce.names import ACCOUNT, PREFIXES, all_on_object
+from integrations.salesforce.results import outcome_of
+
+log = logging.getLogger(__name__)
+
+#: Records that were locked are tried once more at once, in groups so small.
+#: Source: reference salesforce.md section 3.4: "other batch order".
+LOCKED_GROUP = 50
+_RECORDS = "records"
+#: Of a converted lead: what it became. Source: Object Reference, "Lead".
+_CONVERSION = ("IsConverted", "ConvertedContactId")
+_RECORD_TYPE = "RecordTypeId"
+_TOO_MANY = "EXCEEDED_ID_LIMIT"
+
+
+@dataclass(slots=True)
+class _Aside(threading.local):
+    """What the thread's last read brought besides the records."""
+
+    ids: frozenset[str] = frozenset()
+    types: frozenset[str] = frozenset()
+    found: Mapping[str, Sequence[Happening]] | None = None
 
 
 class SalesforceClient:
-    """See `CrmClient`. One org, one login, one connection pool."""
+    """See `CrmClient` and `ActivityClient`. One org, one login, one connection pool."""
 
     batch_size = wire.BATCH_SIZE
 
     def __init__(
         self,
+        calls: OrgCalls,
         *,
-        base_url: str,
-        api_version: str,
-        consumer_key: str,
-        consumer_secret: str,
-        caller: Caller,
-        clock: Callable[[], float],
+        related: Mapping[str, str] | None = None,
+        only_record_types: Collection[str] = (),
     ) -> None:
-        self._base_url = base_url
-        self._api_version = api_version
-        self._caller = caller
-        self._session = guarded_session(base_url, headers=wire.CALL_HEADERS)
-        self._session.hooks["response"].append(self._heed)
-        self._tokens = TokenStore(
-            session=self._session,
-            base_url=base_url,
-            consumer_key=consumer_key,
-            consumer_secret=consumer_secret,
-            clock=clock,
-        )
+        """Make a client.
+
+        Args:
+            calls: The org's calls.
+            related: Other objects whose events count -> the field that names the record.
+            only_record_types: Developer names; records of other types are none of ours.
+        """
+        self._calls = calls
+        self._caller = calls.caller
+        self._related = dict(related or {})
+        self.activity_types: Collection[str] = frozenset((*around.TYPES, *self._related))
+        self._fields = Fields(self.describe)
+        self._only = tuple(only_record_types)
+        self._type_ids: frozenset[str] | None = None
+        self._wanted: frozenset[str] = frozenset()  #: Activities that were asked for before.
+        self._refused: set[str] = set()  #: Activities that our user may not read.
+        self._aside = _Aside()
 
     def read(self, object_type: str, ids: Sequence[str], properties: Sequence[str]) -> Found:
-        """See `CrmClient.read`. One collections read; a row of null is gone or hidden."""
-        rows = self._call(
-            "collections_read",
-            f"composite/sobjects/{_name(object_type)}",
-            method="POST",
-            json={"ids": list(ids), "fields": list(dict.fromkeys(("Id", *properties)))},
-        )
-        if not isinstance(rows, list) or len(rows) != len(ids):
-            raise TransientCrmError("bad_reply", "collections read: not one row for each id")
-        return Found(
-            records={
-                record_id: row
-                for record_id, row in zip(ids, rows, strict=True)
-                if isinstance(row, dict) and not row.get("IsDeleted")
-            }
-        )
+        """See `CrmClient.read`. A row of null is gone or hidden.
+
+        A field that our user may not see counts as empty: it must not fail the batch.
+        """
+        _scored(object_type)
+        around.listed(ids)
+        names = all_on_object(object_type, properties)
+        rows = self._rows(object_type, ids, list(names.values()))
+        type_ids = self._types_read()
+        records: dict[str, Mapping[str, Any]] = {}
+        moved: dict[str, RecordRef] = {}
+        for record_id, row in zip(ids, rows, strict=True):
+            if not isinstance(row, dict) or row.get("IsDeleted"):
+                continue
+            if row.get("IsConverted"):
+                into = row.get("ConvertedContactId")
+                if isinstance(into, str) and wire.RECORD_ID.match(into):
+                    moved[record_id] = RecordRef("Contact", wire.full_id(into))
+                continue
+            if type_ids is not None and row.get(_RECORD_TYPE) not in type_ids:
+                continue
+            records[record_id] = {name: row.get(there) for name, there in names.items()}
+        return Found(records=records, moved=moved)
+
+    def _rows(self, object_type: str, ids: Sequence[str], names: Sequence[str]) -> list[Any]:
+        """Return a row for each id. Fields found hidden are left out the second time."""
+        extra = [*(_CONVERSION if object_type == "Lead" else ())]
+        extra += [_RECORD_TYPE] if self._only else []
+        for is_last in (False, True):
+            wanted = self._fields.readable(object_type, ("Id", *names, *extra))
+            try:
+                rows = self._ask(object_type, ids, wanted)
+            except AccessError as error:
+                if is_last or error.code != "invalid_field":
+                    raise
+                hidden = self._fields.learn(object_type, ("Id", *names, *extra))
+                if not hidden:
+                    raise
+                log.error(  # noqa: TRY400  field names say it all
+                    "fields.hidden",
+                    extra={
+                        "account": self._caller.account,
+                        "object_type": object_type,
+                        "reason": ",".join(sorted(hidden))[:200],
+                    },
+                )
+                continue
+            if not isinstance(rows, list) or len(rows) != len(ids):
+                raise TransientCrmError("bad_reply", "collections read: not one row for each id")
+            return rows
+        raise TransientCrmError("bad_reply", "unreachable")
+
+    def _ask(self, object_type: str, ids: Sequence[str], fields: Sequence[str]) -> object:
+        """Make one call for the records, and for their activities where these are read, too."""
+        path = f"composite/sobjects/{object_type}"
+        body = {"ids": list(ids), "fields": list(fields)}
+        self._aside.found = None
+        types = self._wanted - self._refused
+        questions = _questions(types, object_type, ids)
+        if not questions:
+            return self._calls.call("collections_read", path, method="POST", json=body)
+        parts = [composite.Part(name=_RECORDS, path=path, body=body)]
+        parts += [composite.query(each, soql) for each, soql in questions.items()]
+        answers = self._composite(parts)
+        first = answers.pop(_RECORDS)
+        if first.status != 200:
+            raise error_of(first.status, first.body)
+        self._aside.found = self._read_around(object_type, ids, answers)
+        self._aside.ids, self._aside.types = frozenset(ids), types
+        return first.body
 
     def write(self, object_type: str, changes: Sequence[Change]) -> Outcome:
-        """See `CrmClient.write`. `allOrNone` is false: one bad record does not undo the others."""
-        name = _name(object_type)
-        rows = self._call(
+        """See `CrmClient.write`. `allOrNone` is false: one bad record does not undo the others.
+
+        Records that others hold locked are written once more at once, in smaller groups.
+        """
+        _scored(object_type)
+        around.listed([change.record_id for change in changes])
+        outcome = self._write(object_type, changes)
+        locked = {one for one, code in outcome.retry.items() if code == "unable_to_lock_row"}
+        again = [change for change in changes if change.record_id in locked]
+        if not again or len(changes) <= LOCKED_GROUP:
+            return outcome
+        written, gone = set(outcome.written), set(outcome.gone)
+        refused = dict(outcome.refused)
+        retry = {one: code for one, code in outcome.retry.items() if one not in locked}
+        for start in range(0, len(again), LOCKED_GROUP):
+            part = self._write(object_type, again[start : start + LOCKED_GROUP])
+            written |= part.written
+            gone |= part.gone
+            refused.update(part.refused)
+            retry.update(part.retry)
+        return Outcome(
+            written=frozenset(written), gone=frozenset(gone), refused=refused, retry=retry
+        )
+
+    def _write(self, object_type: str, changes: Sequence[Change]) -> Outcome:
+        names = all_on_object(object_type, [n for each in changes for n in each.properties])
+        rows = self._calls.call(
             "collections_update",
             "composite/sobjects",
             method="PATCH",
             json={
                 "allOrNone": False,
                 "records": [
-                    {"attributes": {"type": name}, "id": change.record_id, **change.properties}
+                    {
+                        "attributes": {"type": object_type},
+                        "id": change.record_id,
+                        **{names[name]: value for name, value in change.properties.items()},
+                    }
                     for change in changes
                 ],
             },
         )
         if not isinstance(rows, list) or len(rows) != len(changes):
             raise TransientCrmError("bad_reply", "collections update: not one result for each")
-        return _outcome(rows, [change.record_id for change in changes])
+        return outcome_of(rows, [change.record_id for change in changes])
 
     def describe(self, object_type: str) -> dict[str, Any]:
         """Return an object's description; `fields` has name, type and updateable of each."""
-        found = self._call("describe", f"sobjects/{_name(object_type)}/describe", method="GET")
+        if not wire.API_NAME.match(object_type):
+            raise PermanentCrmError("object_type", "not the name of an object")
+        found = self._calls.call("describe", f"sobjects/{object_type}/describe", method="GET")
         if not isinstance(found, dict):
             raise TransientCrmError("bad_reply", "describe: not an object")
         return found
 
     def list_ids(self, object_type: str, *, since: datetime | None, cursor: str = "") -> Page:
         """See `CrmClient.list_ids`: by SOQL, 2,000 a call."""
-        name = _name(object_type)
+        _scored(object_type)
+        only = listing.Only(object_type, self._only)
         total = None
         if since is None and not cursor:
-            total = self._query(listing.counting(name)).get("totalSize")
-        rows = self._query(listing.question(name, since, cursor)).get("records")
+            total = self._query(listing.counting(only)).get("totalSize")
+        rows = self._query(listing.question(only, since, cursor)).get("records")
         if not isinstance(rows, list):
             raise TransientCrmError("bad_reply", "query: no records")
         return listing.page(
             rows, by_change=since is not None, total=total if isinstance(total, int) else None
         )
 
+    def people(self, activity_type: str, ids: Sequence[str]) -> Mapping[str, Sequence[RecordRef]]:
+        """See `ActivityClient.people`."""
+        links = around.LINKS.get(activity_type) or (self._related[activity_type],)
+        columns = ", ".join(("Id", *links))
+        soql = f"SELECT {columns} FROM {activity_type} WHERE Id IN ({around.listed(ids)})"  # noqa: S608  # names of ours and of the configuration, ids of a checked form
+        rows = self._query(soql).get("records")
+        found: dict[str, list[RecordRef]] = {}
+        for row in rows if isinstance(rows, list) else []:
+            people = [ref for link in links if (ref := _person(row.get(link))) is not None]
+            if people and isinstance(row.get("Id"), str):
+                found[wire.full_id(row["Id"])] = people
+        return found
+
+    def activities(
+        self, object_type: str, ids: Sequence[str], types: Collection[str]
+    ) -> Mapping[str, Sequence[Happening]]:
+        """See `ActivityClient.activities`. From the second batch on they come with the read."""
+        _scored(object_type)
+        self._wanted = frozenset(types)
+        aside = self._aside
+        wanted = self._wanted - self._refused
+        if aside.found is not None and aside.ids.issuperset(ids) and wanted <= aside.types:
+            return {one: aside.found[one] for one in ids if one in aside.found}
+        questions = _questions(wanted, object_type, ids)
+        if not questions:
+            return {}
+        parts = [composite.query(each, soql) for each, soql in questions.items()]
+        return self._read_around(object_type, ids, self._composite(parts))
+
+    def _read_around(
+        self, object_type: str, ids: Sequence[str], answers: Mapping[str, composite.Answer]
+    ) -> dict[str, list[Happening]]:
+        found: dict[str, list[Happening]] = {}
+        for activity_type, answer in answers.items():
+            if answer.status == 200:
+                told = around.happenings(activity_type, _records_of(answer.body))
+            else:
+                told = self._without(activity_type, object_type, ids, answer)
+            for record_id, each in told.items():
+                found.setdefault(record_id, []).extend(each)
+        return found
+
+    def _without(
+        self,
+        activity_type: str,
+        object_type: str,
+        ids: Sequence[str],
+        answer: composite.Answer,
+    ) -> dict[str, list[Happening]]:
+        """Return the activities that came to more rows than an answer holds, by halves.
+
+        Those that our user may not read are left out from now on. Raises: CrmError.
+        """
+        error = error_of(answer.status, answer.body)
+        if error.code == _TOO_MANY.lower() and len(ids) > 1:
+            half = len(ids) // 2
+            told: dict[str, list[Happening]] = {}
+            for part in (ids[:half], ids[half:]):
+                questions = _questions({activity_type}, object_type, part)
+                parts = [composite.query(each, soql) for each, soql in questions.items()]
+                told.update(self._read_around(object_type, part, self._composite(parts)))
+            return told
+        if not isinstance(error, AccessError) and error.code != _TOO_MANY.lower():
+            raise error
+        self._refused.add(activity_type)
+        log.error(
+            "activities.refused",
+            extra={
+                "account": self._caller.account,
+                "object_type": activity_type,
+                "code": error.code,
+            },
+        )
+        return {}
+
+    def _composite(self, parts: Sequence[composite.Part]) -> dict[str, composite.Answer]:
+        body = composite.request(parts, self._calls.api_version)
+        reply = self._calls.call("composite", composite.PATH, method="POST", json=body)
+        return composite.answers(reply, parts)
+
+    def _types_read(self) -> frozenset[str] | None:
+        """Return the ids of the record types that are scored; None when all are."""
+        if not self._only:
+            return None
+        if self._type_ids is None:
+            names = ", ".join(f"'{name}'" for name in self._only)
+            soql = f"SELECT Id FROM RecordType WHERE DeveloperName IN ({names})"  # noqa: S608  # names whose form was checked
+            rows = _records_of(self._query(soql))
+            self._type_ids = frozenset(str(row.get("Id")) for row in rows)
+        return self._type_ids
+
     def _query(self, soql: str) -> dict[str, Any]:
-        found = self._call("query", f"query/?{urlencode({'q': soql})}", method="GET")
+        found = self._calls.call("query", f"query/?{urlencode({'q': soql})}", method="GET")
         if not isinstance(found, dict):
             raise TransientCrmError("bad_reply", "query: not an object")
         return found
@@ -138,112 +328,32 @@ class SalesforceClient:
 
     def close(self) -> None:
         """See `CrmClient.close`."""
-        self._session.close()
-
-    def _heed(self, response: requests.Response, *_: object, **__: object) -> None:
-        """Heed how many of the day's calls are spent, by whomever."""
-        found = wire.USAGE.search(response.headers.get(wire.USAGE_HEADER, ""))
-        if found is not None:
-            spent, limit = map(int, found.groups())
-            self._caller.day.observe(limit=limit, left=max(0, limit - spent))
-
-    def _call(self, kind: str, path: str, *, method: str, json: object = None) -> object:
-        def send() -> object:
-            token = self._tokens.token()
-            try:
-                return self._send(token, path, method, json)
-            except SalesforceExpiredSession:
-                # One renewal for all threads, then one more try; a second 401 is final.
-                token = self._tokens.renew(token)
-            try:
-                return self._send(token, path, method, json)
-            except SalesforceExpiredSession:
-                raise AccessError("session_refused", "check the user's permissions") from None
-
-        return self._caller.call(kind, send)
-
-    def _send(self, token: str, path: str, method: str, json: object) -> object:
-        client = Salesforce(
-            session_id=token,
-            instance_url=self._base_url,
-            version=self._api_version,
-            session=self._session,
-        )
-        try:
-            return client.restful(path, method=method, json=json)
-        except SalesforceExpiredSession:
-            raise
-        except SalesforceError as error:
-            # `str(error)` holds the whole reply: only status and code leave this place.
-            raise _error(error.status, error.content) from None
-        except requests.exceptions.JSONDecodeError:
-            raise TransientCrmError("bad_reply", "not JSON") from None
+        self._calls.close()
 
 
-def _name(object_type: str) -> str:
+def _questions(types: Collection[str], object_type: str, ids: Sequence[str]) -> dict[str, str]:
+    found = {
+        each: around.question(each, object_type, ids) for each in around.TYPES if each in types
+    }
+    return {each: soql for each, soql in found.items() if soql is not None}
+
+
+def _records_of(body: object) -> list[Mapping[str, Any]]:
+    rows = body.get("records") if isinstance(body, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise TransientCrmError("bad_reply", "query: no records")
+    return rows
+
+
+def _person(value: object) -> RecordRef | None:
+    """Return the record that an id names, if it is one that can be scored."""
+    if not isinstance(value, str) or not wire.RECORD_ID.match(value):
+        return None
+    object_type = PREFIXES.get(value[:3])
+    return None if object_type is None else RecordRef(object_type, wire.full_id(value))
+
+
+def _scored(object_type: str) -> None:
     # The name becomes a part of the address.
-    if object_type not in {"Lead", "Contact"}:
-        raise PermanentCrmError("object_type", "only leads and contacts are scored in Salesforce")
-    return object_type
-
-
-def _error(status: int, content: object) -> CrmError:
-    """Return the error for a call that failed as a whole.
-
-    Source: reference salesforce.md section 3.4.
-    """
-    code = _first_code(content) or str(status)
-    if code in wire.PAUSE_CODES:
-        return RateLimitedError(code.lower(), retry_after_s=wire.PAUSE_S)
-    if code in wire.SETUP_CODES:
-        return _setup_error(code)
-    if status >= 500 or status == 429 or code in wire.RETRY_CODES:
-        return TransientCrmError(code.lower())
-    if status in {401, 403}:
-        return AccessError(code.lower(), "check the user's permissions")
-    if status == 400:
-        return RefusedError(code.lower())
-    return PermanentCrmError(code.lower())
-
-
-def _setup_error(code: str) -> AccessError:
-    return AccessError(code.lower(), "a field or object is missing or hidden; run doctor")
-
-
-def _first_code(content: object) -> str:
-    rows = content if isinstance(content, list) else [content]
-    for row in rows:
-        if isinstance(row, dict) and row.get("errorCode"):
-            return plain_code(row["errorCode"])
-    return ""
-
-
-def _outcome(rows: Sequence[object], ids: Sequence[str]) -> Outcome:
-    """Sort results by what became of them; a failed row may lack its id: place decides."""
-    written: set[str] = set()
-    gone: set[str] = set()
-    refused: dict[str, str] = {}
-    retry: dict[str, str] = {}
-    for record_id, row in zip(ids, rows, strict=True):
-        if isinstance(row, dict) and row.get("success") is True:
-            written.add(record_id)
-            continue
-        code, message = _row_error(row)
-        if code in wire.SETUP_CODES:
-            # The same for every record: no use to try, or to bury, each of them.
-            raise _setup_error(code)
-        if code in wire.GONE_CODES:
-            gone.add(record_id)
-        elif code in wire.RETRY_CODES or "UNABLE_TO_LOCK_ROW" in message:
-            retry[record_id] = code.lower()
-        else:
-            refused[record_id] = code.lower()
-    return Outcome(written=frozenset(written), gone=frozenset(gone), refused=refused, retry=retry)
-
-
-def _row_error(row: object) -> tuple[str, str]:
-    errors = row.get("errors") if isinstance(row, dict) else None
-    if isinstance(errors, list) and errors and isinstance(errors[0], dict):
-        first = errors[0]
-        return plain_code(first.get("statusCode") or "UNKNOWN"), str(first.get("message") or "")
-    return "UNKNOWN", ""
+    if object_type not in {"Lead", "Contact", ACCOUNT}:
+        raise PermanentCrmError("object_type", "only leads, contacts and accounts are scored")

@@ -7,21 +7,43 @@ Source: reference salesforce.md sections 1.6 and 3.1.
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from integrations.base import Page
 from integrations.errors import TransientCrmError
 from integrations.salesforce import wire
+from integrations.salesforce.names import ACCOUNT
 
 _MODIFIED = "SystemModstamp"
 _CURSOR = re.compile(r"([0-9TZ:.+-]*)/([a-zA-Z0-9]{0,18})")
 
 
-def question(object_type: str, since: datetime | None, cursor: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Only:
+    """What is listed: records of an object, of some record types or of all."""
+
+    object_type: str
+    record_types: Sequence[str] = ()  #: Developer names, of a checked form.
+
+    def conditions(self) -> list[str]:
+        """Return what a record must be like, in SOQL."""
+        found = []
+        if self.object_type == "Lead":
+            found.append("IsConverted = FALSE")
+        elif self.object_type == ACCOUNT:
+            found.append("IsPersonAccount = TRUE")
+        if self.record_types:
+            names = ", ".join(f"'{name}'" for name in self.record_types)
+            found.append(f"RecordType.DeveloperName IN ({names})")
+        return found
+
+
+def question(only: Only, since: datetime | None, cursor: str) -> str:
     """Return the SOQL of a page.
 
-    >>> question("Contact", None, "")
+    >>> question(Only("Contact"), None, "")
     'SELECT Id, SystemModstamp FROM Contact ORDER BY Id LIMIT 2000'
 
     Raises:
@@ -35,7 +57,7 @@ def question(object_type: str, since: datetime | None, cursor: str) -> str:
         at, after = found.groups()
     elif since is not None:
         at = _literal(since)
-    conditions = ["IsConverted = FALSE"] if object_type == "Lead" else []
+    conditions = only.conditions()
     order = "Id"
     if at:
         order = f"{_MODIFIED}, Id"
@@ -46,14 +68,15 @@ def question(object_type: str, since: datetime | None, cursor: str) -> str:
         conditions.append(f"Id > '{after}'")
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     # Our own names, and values whose form was checked: nothing a message could bring.
-    rows = f"Id, {_MODIFIED} FROM {object_type}{where} ORDER BY {order}"
+    rows = f"Id, {_MODIFIED} FROM {only.object_type}{where} ORDER BY {order}"
     return f"SELECT {rows} LIMIT {wire.QUERY_PAGE}"
 
 
-def counting(object_type: str) -> str:
+def counting(only: Only) -> str:
     """Return the SOQL that counts all records of a full listing."""
-    where = " WHERE IsConverted = FALSE" if object_type == "Lead" else ""
-    return f"SELECT COUNT() FROM {object_type}{where}"  # noqa: S608  # our own names
+    conditions = only.conditions()
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"SELECT COUNT() FROM {only.object_type}{where}"  # noqa: S608  # our own names
 
 
 def page(rows: Sequence[Mapping[str, Any]], *, by_change: bool, total: int | None) -> Page:

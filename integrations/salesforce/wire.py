@@ -18,6 +18,9 @@ USAGE = re.compile(r"api-usage=(\d{1,9})/(\d{1,9})")
 #: Source: section 1.6.
 RECORD_ID = re.compile(r"[a-zA-Z0-9]{15}(?:[a-zA-Z0-9]{3})?\Z")
 
+#: A name of an object or field.
+API_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}\Z")
+
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 OUTBOUND = "http://soap.sforce.com/2005/09/outbound"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"

@@ -180,7 +180,9 @@ def worker_over(service, crms, practice, model, now):
             health=service.health,
             clock=now,
         ),
-        pipeline=Pipeline(leads=store.leads, health=service.health, clock=now, rng=rng),
+        pipeline=Pipeline(
+            leads=store.leads, merging=store.merging, health=service.health, clock=now, rng=rng
+        ),
         due=store.due,
         accounts=store.accounts,
         health=service.health,

@@ -103,7 +103,9 @@ def new_worker(store, accounts, new_work, new_unpacker, health, clock):
             owner=owner,
             works=[new_work(crm, name=name) for crm, name in zip(crms, names, strict=False)],
             unpacker=new_unpacker(clock=clock),
-            pipeline=Pipeline(leads=store.leads, health=health, clock=clock, rng=rng),
+            pipeline=Pipeline(
+                leads=store.leads, merging=store.merging, health=health, clock=clock, rng=rng
+            ),
             due=store.due,
             accounts=accounts,
             health=health,

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from config.register import activity_kinds
-from integrations.base import Happening
+from integrations.base import Happening, RecordRef
 from integrations.errors import TransientCrmError
 from webhooks.following import LOOK_AGAIN
 from webhooks.pipeline import Pipeline
@@ -31,7 +31,11 @@ def active(fake_crm, record):
             self.asked.append((activity_type, tuple(ids)))
             if self.read_faults:
                 raise self.read_faults.pop(0)
-            return {i: self.links[i] for i in ids if i in self.links}
+            return {
+                i: [RecordRef("contact", one) for one in self.links[i]]
+                for i in ids
+                if i in self.links
+            }
 
         def activities(self, object_type, ids, types):
             self.asked.append((object_type, tuple(ids), tuple(types)))
@@ -68,7 +72,13 @@ def call(event):
 @pytest.fixture
 def step(store, accounts, health, clock, new_work, active):
     """Return what works one batch of what is due, and returns its type and ids."""
-    pipeline = Pipeline(leads=store.leads, health=health, clock=clock, rng=random.Random(3))  # noqa: S311  jitter
+    pipeline = Pipeline(
+        leads=store.leads,
+        merging=store.merging,
+        health=health,
+        clock=clock,
+        rng=random.Random(3),  # noqa: S311  jitter
+    )
     lease = accounts.take("portal", "one")
     work = dataclasses.replace(new_work(active), activities=active, activity_types=("call",))
 

@@ -44,7 +44,13 @@ def lease(accounts):
 
 @pytest.fixture
 def pipeline(store, health, clock):
-    return Pipeline(leads=store.leads, health=health, clock=clock, rng=random.Random(3))  # noqa: S311  jitter
+    return Pipeline(
+        leads=store.leads,
+        merging=store.merging,
+        health=health,
+        clock=clock,
+        rng=random.Random(3),  # noqa: S311  jitter
+    )
 
 
 @pytest.fixture

@@ -28,7 +28,13 @@ from webhooks.pipeline import (
 
 @pytest.fixture
 def pipeline(store, health, clock):
-    return Pipeline(leads=store.leads, health=health, clock=clock, rng=random.Random(3))  # noqa: S311  jitter
+    return Pipeline(
+        leads=store.leads,
+        merging=store.merging,
+        health=health,
+        clock=clock,
+        rng=random.Random(3),  # noqa: S311  jitter
+    )
 
 
 @pytest.fixture
@@ -352,7 +358,13 @@ def test_s053_a_record_sealed_under_another_master_key_is_never_overwritten(
 
     crm.records["501"]["message"] = "Something else entirely"
     ring("501", "502")
-    pipeline = Pipeline(leads=stranger, health=health, clock=clock, rng=random.Random(3))  # noqa: S311
+    pipeline = Pipeline(
+        leads=stranger,
+        merging=store.merging,
+        health=health,
+        clock=clock,
+        rng=random.Random(3),  # noqa: S311  jitter
+    )
     of_type, claims = store.due.claim("portal", 9, clock())
     pipeline.run(new_work(crm), lease, of_type, claims)
 
@@ -366,7 +378,13 @@ def test_s049_a_records_worn_key_is_renewed(
     store, ring, clock, fake_crm, record, lease, new_work, health, keys
 ):
     leads = Leads(store.databases.ledger, Vault(keys), max_uses=6)
-    pipeline = Pipeline(leads=leads, health=health, clock=clock, rng=random.Random(3))  # noqa: S311
+    pipeline = Pipeline(
+        leads=leads,
+        merging=store.merging,
+        health=health,
+        clock=clock,
+        rng=random.Random(3),  # noqa: S311  jitter
+    )
     crm = fake_crm({"501": record()})
     wrapped = []
     for _ in range(4):

@@ -7,7 +7,7 @@ can be neither filtered nor sorted.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -273,7 +273,19 @@ def objects(*, provisioned: bool) -> dict[str, dict[str, Field]]:
         "Lead": [*_system(), *_lead(), *own],
         "Contact": [*_system(), *_contact(), *own],
         "Task": [*_system(), *_activity(), *_task()],
-        "Event": [*_system(), *_activity()],
+        "Event": [*_system(), *_activity(), *_event()],
+        "Account": [*_system(), *_account(), *map(_on_account, own)],
+        "CampaignMember": [*_system(), *_member()],
+        "ClinicalServiceRequest": [
+            *_system(),
+            Field(name="PatientId", type="reference", length=18),
+        ],
+        "RecordType": [
+            Field(name="Id", type="id", length=18, system=True),
+            Field(name="IsDeleted", type="boolean", system=True),
+            Field(name="DeveloperName", type="string", length=80),
+            Field(name="SobjectType", type="picklist", length=40),
+        ],
         "Organization": [
             Field(name="Id", type="id", length=18, system=True),
             Field(name="Name", type="string", length=80, system=True),
@@ -300,6 +312,42 @@ def _person() -> Iterator[Field]:
     yield Field(name="Phone", type="phone", length=40)
     yield Field(name="LeadSource", type="picklist", length=255, values=SOURCES)
     yield Field(name="Description", type="textarea", length=32_000, is_long=True)
+    yield from _record_type()
+
+
+def _record_type() -> Iterator[Field]:
+    yield Field(name="RecordTypeId", type="reference", length=18)
+    yield Field(name="RecordType.DeveloperName", type="string", length=80, system=True)
+
+
+def _account() -> Iterator[Field]:
+    """A person account: its contact's fields under names of their own (section 6)."""
+    yield Field(name="FirstName", type="string", length=40)
+    yield Field(name="LastName", type="string", length=80, required=True)
+    yield Field(name="Name", type="string", length=255, system=True)
+    yield Field(name="IsPersonAccount", type="boolean", system=True)
+    yield Field(name="PersonContactId", type="reference", length=18, system=True)
+    yield Field(name="PersonEmail", type="email", length=80)
+    yield Field(name="Phone", type="phone", length=40)
+    yield Field(name="PersonLeadSource", type="picklist", length=255, values=SOURCES)
+    yield Field(name="Description", type="textarea", length=32_000, is_long=True)
+    yield from _record_type()
+
+
+def _on_account(field: Field) -> Field:
+    name = f"{field.name[:-1]}pc" if field.name.endswith("__c") else field.name
+    return replace(field, name=name)
+
+
+def _member() -> Iterator[Field]:
+    yield Field(name="LeadId", type="reference", length=18)
+    yield Field(name="ContactId", type="reference", length=18)
+    yield Field(name="HasResponded", type="boolean")
+    yield Field(name="FirstRespondedDate", type="date")
+
+
+def _event() -> Iterator[Field]:
+    yield Field(name="StartDateTime", type="datetime")
 
 
 def _lead() -> Iterator[Field]:
@@ -321,6 +369,7 @@ def _contact() -> Iterator[Field]:
 def _activity() -> Iterator[Field]:
     yield Field(name="WhoId", type="reference", length=18)
     yield Field(name="WhatId", type="reference", length=18)
+    yield Field(name="AccountId", type="reference", length=18)
     yield Field(name="Subject", type="string", length=255)
     yield Field(name="ActivityDate", type="date")
     yield Field(name="IsArchived", type="boolean", system=True)
@@ -328,6 +377,8 @@ def _activity() -> Iterator[Field]:
 
 def _task() -> Iterator[Field]:
     yield Field(name="Status", type="picklist", length=255, values=("Not Started", "Completed"))
+    yield Field(name="IsClosed", type="boolean", system=True)
+    yield Field(name="CompletedDateTime", type="datetime", system=True)
     yield Field(name="TaskSubtype", type="picklist", length=40, values=("Call", "Email", "Task"))
     yield Field(name="CallType", type="picklist", length=40, values=("Inbound", "Outbound"))
 

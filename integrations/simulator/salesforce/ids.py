@@ -16,6 +16,10 @@ PREFIXES = {
     "Contact": "003",
     "Task": "00T",
     "Event": "00U",
+    "Account": "001",
+    "CampaignMember": "00v",
+    "RecordType": "012",
+    "ClinicalServiceRequest": "0cq",
     "Organization": "00D",
 }
 NOTIFICATION = "04l"

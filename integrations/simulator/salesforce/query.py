@@ -7,6 +7,7 @@ Source: reference salesforce.md section 3.1. Nulls sort first unless told otherw
 import re
 from collections.abc import Callable, Sequence
 
+from integrations.simulator.salesforce.aggregates import aggregated
 from integrations.simulator.salesforce.errors import ApiError, no_such_column, not_found
 from integrations.simulator.salesforce.fields import Field, parsed
 from integrations.simulator.salesforce.ids import LOCATOR, numbered_id, short_id
@@ -47,8 +48,10 @@ class Queries:
         """Return the first page; `deleted` shows records in the recycle bin, too."""
         query = parse(statement)
         entity = _entity(self._records, query.entity)
-        names = [_readable(self._records, entity, name).name for name in query.fields]
         found = self._found(query, entity, deleted=deleted)
+        if query.groups or any(column.function for column in query.columns):
+            return aggregated(self._records, entity, query, found)
+        names = [_readable(self._records, entity, each.field).name for each in query.columns]
         if not names:
             return {"totalSize": len(found), "done": True, "records": []}
         rows = [shown(entity, record, names, version) for record in found]

@@ -83,7 +83,10 @@ class Records:
             record["IsConverted"] = False
         if entity in ("Task", "Event"):
             record["IsArchived"] = False
+        if entity == "Account":
+            record["IsPersonAccount"] = True
         record.update(values)
+        self._derive(entity, record)
         _name(record)
         self.tables[entity][record_id[:15]] = record
         self._emit(entity, record_id[:15], frozenset())
@@ -113,11 +116,24 @@ class Records:
         """Write checked values."""
         changed = frozenset(name for name, value in values.items() if record.get(name) != value)
         record.update(values)
+        self._derive(entity, record)
         record["LastModifiedDate"] = record["SystemModstamp"] = stamp(self._now())
         if changed:
             if not changed.isdisjoint(_NAME_PARTS):
                 _name(record)
             self._emit(entity, str(record["Id"])[:15], changed)
+
+    def _derive(self, entity: str, record: Values) -> None:
+        """Set what Salesforce sets by itself."""
+        if entity == "Task":
+            was_closed = record.get("IsClosed")
+            record["IsClosed"] = record.get("Status") == "Completed"
+            if record["IsClosed"] and not was_closed and not record.get("CompletedDateTime"):
+                record["CompletedDateTime"] = stamp(self._now())
+        type_id = short_id(record.get("RecordTypeId"))
+        if type_id is not None:
+            kind = self.tables["RecordType"].get(type_id, {})
+            record["RecordType.DeveloperName"] = kind.get("DeveloperName")
 
     def delete(self, record: Values) -> None:
         """Move a record to the recycle bin: queryAll still shows it."""

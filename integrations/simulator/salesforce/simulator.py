@@ -1,11 +1,11 @@
 """The pretend Salesforce org as tests and the demo hold it.
 
 Public face: `SalesforceSimulator(settings, now=clock)` with `app`, `start`, `stop` (both called
-by `server.running`), `create_leads`, `create_contacts`, `create_tasks`, `update_lead`,
+by `server.running`), `create_leads`, `create_contacts`, `create_tasks`, `create`, `update_lead`,
 `delete_lead`, `convert_lead`, `record`, `leads`, `expire_sessions`, `exhaust_calls`, `counters`,
 `faults`, `wait_until_idle`, `set_target`.
 
-Counters: `oauth`, `limits`, `describe`, `query`, `collections_read`, `collections_update`,
+Counters: `oauth`, `limits`, `describe`, `query`, `collections_read`, `collections_update`, `composite`,
 `records` (calls about a single record), `records_read`, `records_written`, `auto_assigned`
 (Leads whose owner an assignment rule changed), and those of `counters.DELIVERY_COUNTS`, where
 an event is a notification.
@@ -46,6 +46,7 @@ CALL_COUNTS = (
     "query",
     "collections_read",
     "collections_update",
+    "composite",
     "records",
     "records_read",
     "records_written",
@@ -142,6 +143,10 @@ class SalesforceSimulator:
     def create_tasks(self, tasks: Iterable[Mapping[str, object]]) -> list[str]:
         """Add Tasks; see `create_leads`."""
         return [self._create("Task", values) for values in tasks]
+
+    def create(self, entity: str, records: Iterable[Mapping[str, object]]) -> list[str]:
+        """Add records of any object of the org, as `Event` or `CampaignMember`."""
+        return [self._create(entity, values) for values in records]
 
     def update_lead(self, lead_id: str, values: Mapping[str, object]) -> None:
         """Change a Lead as a person does. KeyError: no such live Lead."""

@@ -1,10 +1,12 @@
 """Reads SOQL: one object, conditions, one order, limit and offset.
 
 Source: reference salesforce.md section 3.1, SOQL and SOQL-rest rows; SOQL reference, SELECT
-syntax. Not read, so MALFORMED_QUERY: relationships, subqueries, GROUP BY, HAVING, date functions.
+syntax, "GROUP BY", "Date Functions". Not read, so MALFORMED_QUERY: subqueries, HAVING, ROLLUP, and
+of date functions all but DAY_ONLY.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -20,6 +22,8 @@ _TOKEN = re.compile(
     r"|(?P<word>[A-Za-z_][\w.]*)"
     r"|(?P<sign><=|>=|!=|<>|[=<>(),]))"
 )
+FUNCTIONS = ("COUNT", "MIN", "MAX", "DAY_ONLY")
+_AFTER_COLUMNS = frozenset({"FROM", "ORDER", "LIMIT", "OFFSET", "HAVING"})
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -60,11 +64,21 @@ class Order:
     nulls_last: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What is selected or grouped by: a field, or a function of one."""
+
+    field: str
+    function: str = ""  #: COUNT, MIN, MAX or DAY_ONLY; empty: the field itself.
+    alias: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A statement. No fields: COUNT()."""
+    """A statement. No columns: COUNT()."""
 
-    fields: tuple[str, ...]
+    columns: tuple[Column, ...]
+    groups: tuple[Column, ...]
     entity: str
     where: Condition | None
     orders: tuple[Order, ...]
@@ -101,10 +115,14 @@ class _Parser:
 
     def query(self) -> Query:
         self._expect("SELECT")
-        fields = self._fields()
+        columns = self._columns()
         self._expect("FROM")
         entity = self._word()
         where = self._any() if self._accept("WHERE") else None
+        groups: tuple[Column, ...] = ()
+        if self._accept("GROUP"):
+            self._expect("BY")
+            groups = self._groups()
         orders: list[Order] = []
         if self._accept("ORDER"):
             self._expect("BY")
@@ -116,7 +134,8 @@ class _Parser:
         if self._place < len(self._tokens):
             self._fail()
         return Query(
-            fields=fields,
+            columns=columns,
+            groups=groups,
             entity=entity,
             where=where,
             orders=tuple(orders),
@@ -124,16 +143,39 @@ class _Parser:
             offset=offset,
         )
 
-    def _fields(self) -> tuple[str, ...]:
-        if self._peek() == "COUNT":
-            self._place += 1
-            self._expect("(")
-            self._expect(")")
+    def _columns(self) -> tuple[Column, ...]:
+        if [text for _, text in self._tokens[self._place : self._place + 3]][1:] == ["(", ")"]:
+            self._expect("COUNT")
+            self._place += 2
             return ()
-        names = [self._word()]
+        columns = [self._column(FUNCTIONS)]
         while self._accept(","):
-            names.append(self._word())
-        return tuple(names)
+            columns.append(self._column(FUNCTIONS))
+        return tuple(columns)
+
+    def _groups(self) -> tuple[Column, ...]:
+        columns = [self._column(("DAY_ONLY",))]
+        while self._accept(","):
+            columns.append(self._column(("DAY_ONLY",)))
+        if any(column.alias for column in columns):
+            self._fail()
+        return tuple(columns)
+
+    def _column(self, functions: Sequence[str]) -> Column:
+        name, function = self._word(), ""
+        if self._accept("("):
+            function = name.upper()
+            if function not in functions:
+                raise malformed_query(f"unknown function: {name}")
+            name = self._word()
+            self._expect(")")
+        alias = ""
+        if self._place < len(self._tokens):
+            kind, text = self._tokens[self._place]
+            if kind == "word" and text.upper() not in _AFTER_COLUMNS:
+                self._place += 1
+                alias = text
+        return Column(name, function, alias)
 
     def _any(self) -> Condition:
         parts = [self._all()]

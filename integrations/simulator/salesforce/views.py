@@ -5,6 +5,7 @@ Source: reference salesforce.md sections 3.1 and 3.2.
 
 from flask import request
 
+from integrations.simulator.salesforce import composite
 from integrations.simulator.salesforce.calls import Org, json_body
 from integrations.simulator.salesforce.errors import (
     ApiError,
@@ -104,6 +105,10 @@ class Views:
         results = update_collection(self._org.records, json_body(), assign=self._assign)
         self._org.counts.add("records_written", sum(bool(each["success"]) for each in results))
         return 200, results
+
+    def composite(self, version: str, **_: str) -> Answer:
+        """Answer several calls in one."""
+        return composite.run(self._org, json_body(), version)
 
     def create(self, entity: str, **_: str) -> Answer:
         """Add one record."""

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from integrations.base import ActivityClient, Happening
+from integrations.base import ActivityClient, Happening, RecordRef
 from integrations.errors import AccessError, TransientCrmError
 from integrations.hubspot.activities import PROPERTIES, TYPES, happening
 from integrations.registry import activities_read
@@ -39,7 +39,7 @@ def test_an_activity_is_with_its_contacts(serve, activity_type):
 
     people = client.people(activity_type, [ours, nobodys, "999"])
 
-    assert people == {ours: [one, other]}
+    assert people == {ours: [RecordRef("contact", one), RecordRef("contact", other)]}
     assert client.calls() == {"associations": 1}
 
 
