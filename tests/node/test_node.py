@@ -14,8 +14,8 @@ from shutil import which
 import pytest
 
 HERE = Path(__file__).parent
-#: A test's name stands after `test(`, or after the table of a `test.each`.
-NAMED = re.compile(r"^ *(?:test|\]\))\(\s*'([^']+)'", re.MULTILINE)
+#: A test's name stands after `test(` or `it(`, or after the table of a `test.each`.
+NAMED = re.compile(r"^ *(?:test|it|\]\))\(\s*['\"]([^'\"]+)['\"]", re.MULTILINE)
 
 
 def suites():
@@ -26,7 +26,7 @@ def written(folder):
     """Return file and name of every test that stands in the folder's test files."""
     return sorted(
         (file.name, name)
-        for file in folder.glob("*.test.ts*")
+        for file in folder.glob("*.test.[jt]s*")
         for name in NAMED.findall(file.read_text("utf-8"))
     )
 
