@@ -1,6 +1,5 @@
 """`leadscore app hubspot`: the app project of a practice, as a folder to upload."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -9,6 +8,7 @@ from config.load import environment, load_models, load_practice, load_settings
 from config.practice import HubSpotAccount, Practice
 from config.problems import ConfigError, did_you_mean
 from console.cli import FINDINGS, USAGE
+from integrations.hubspot.project import AppProject
 from integrations.registry import hubspot_app
 
 
@@ -34,10 +34,10 @@ def run_hubspot_app(
     except ConfigError as error:
         click.echo(str(error), err=True)
         return USAGE
-    changed = [] if force else _in_the_way(out, project.files)
+    changed = [] if force else _in_the_way(out, project)
     if changed:
         click.echo(
-            f"{out}: not written, these files are there and differ; --force replaces them"
+            f"{out}: not written, these files are there and differ; --force replaces or removes them"
             + "".join(f"\n  {name}" for name in changed),
             err=True,
         )
@@ -48,6 +48,10 @@ def run_hubspot_app(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
             click.echo(f"wrote   {path}")
+        for name in project.absent:
+            if (out / name).exists():
+                (out / name).unlink()
+                click.echo(f"removed {out / name}")
     except OSError as error:
         click.echo(f"{out}: cannot be written: {error.strerror}", err=True)
         return USAGE
@@ -76,7 +80,9 @@ def _account(practice: Practice, name: str) -> HubSpotAccount:
     return portals[name]
 
 
-def _in_the_way(out: Path, files: Mapping[str, str]) -> list[str]:
-    """Return what would be overwritten: files of ours with another text."""
+def _in_the_way(out: Path, project: AppProject) -> list[str]:
+    """Return what would be overwritten or removed: files of ours with another text."""
+    files = project.files
     there = [name for name in files if (out / name).exists()]
-    return [name for name in there if (out / name).read_bytes() != files[name].encode("utf-8")]
+    changed = [name for name in there if (out / name).read_bytes() != files[name].encode("utf-8")]
+    return changed + [name for name in project.absent if (out / name).exists()]

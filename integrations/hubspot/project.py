@@ -58,6 +58,7 @@ class AppProject:
     files: Mapping[str, str] = field(repr=False)  #: Path in the project -> text.
     subscriptions: int
     scopes: tuple[str, ...]
+    absent: tuple[str, ...]  #: Files of an older project that this one must not have.
     left_out: tuple[str, ...]  #: Mapped properties whose changes HubSpot does not send.
 
 
@@ -84,6 +85,7 @@ def app_project(plan: AppPlan) -> AppProject:
         files=files,
         subscriptions=sum(map(len, subscriptions.values())),
         scopes=tuple(_scopes(plan)),
+        absent=() if plan.webhook_url else (WEBHOOKS_FILE,),
         left_out=tuple(name for name in changes if name in NOT_SUBSCRIBABLE),
     )
 

@@ -146,6 +146,20 @@ def test_an_app_with_a_journal_has_no_webhooks():
     assert project.subscriptions == 0
 
 
+def test_subscriptions_of_an_older_project_are_removed_only_with_force(run, tmp_path):
+    assert run("--out", "mine").exit_code == 0
+    text = OAUTH.replace('crm = "hubspot"\n', 'crm = "hubspot"\njournal = true\n', 1)
+    (tmp_path / "practice.toml").write_text(text, "utf-8")
+
+    kept = run("--out", "mine")
+    is_kept = (tmp_path / "mine" / WEBHOOKS_FILE).exists()
+    forced = run("--out", "mine", "--force")
+
+    assert (kept.exit_code, is_kept) == (1, True)
+    assert "webhooks-hsmeta.json" in kept.output
+    assert (forced.exit_code, (tmp_path / "mine" / WEBHOOKS_FILE).exists()) == (0, False)
+
+
 def test_sensitive_outputs_need_the_scopes_for_them():
     text = STARTER.replace(
         'crm = "hubspot"\n', 'crm = "hubspot"\nsensitive_outputs = ["reasons"]\n', 1
