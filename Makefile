@@ -4,14 +4,41 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# Node runs the tests of what is installed in a CRM. Where it is missing they are skipped.
+NODE   := $(wildcard tests/node/*/package-lock.json)
+NODE   := $(NODE:package-lock.json=node_modules/.ready)
+HAS_NODE := $(shell command -v npm >/dev/null && node -e \
+  'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' \
+  2>/dev/null && echo yes)
 
-.PHONY: demo test semantic check format lint types floors faults faults-long lock bench clean
+.PHONY: demo test node no-node app semantic check format lint types floors faults faults-long lock bench clean
 
 demo: $(READY)
 	@exec $(BIN)/leadscore demo
 
-test: $(READY) $(VENV)/.semantic
+test: $(READY) $(VENV)/.semantic $(if $(HAS_NODE),node,no-node)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+node: $(NODE)
+
+no-node:
+	@echo "leadscore: no Node 20.19 or newer here: the tests of the HubSpot card are skipped"
+
+# From the lock, by hash; no package's own script runs (.npmrc).
+%/node_modules/.ready: %/package-lock.json %/package.json %/.npmrc
+	@echo "leadscore: installing the Node packages of $*"
+	@cd $* && npm ci
+	@touch $@
+
+# HubSpot's app project in the tree: that of the starter configuration, in both variants.
+APP := integrations/hubspot/app
+app: $(READY)
+	@LEADSCORE_PRACTICE=config/starter.toml $(BIN)/leadscore app hubspot --force --out $(APP)
+	@mkdir -p build $(APP)/oauth
+	@sed 's/^access_token = .*/auth = "oauth"\nclient_id = "invented-client-id"/' \
+	  config/starter.toml > build/oauth.toml
+	@LEADSCORE_PRACTICE=build/oauth.toml $(BIN)/leadscore app hubspot --force --out build/app-oauth >/dev/null
+	@cp build/app-oauth/src/app/app-hsmeta.json $(APP)/oauth/app-hsmeta.json
 
 # The model behind LEADSCORE_SEMANTIC: 84 MB, checked against its hash, used offline from then on.
 semantic: $(VENV)/.semantic
@@ -62,4 +89,4 @@ $(VENV)-bench/.ready: bench/constraints.txt pyproject.toml .ci/environment
 	@PYTHON="$(PYTHON)" bash .ci/environment "$(VENV)-bench" bench/constraints.txt
 
 clean:
-	rm -rf $(VENV) $(VENV)-bench build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-bench tests/node/*/node_modules build dist .mypy_cache .ruff_cache .pytest_cache

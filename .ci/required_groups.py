@@ -22,6 +22,8 @@ REQUIRED = {
     "tests.end_to_end.test_path": 20,  # the whole path against the simulator
     "tests.end_to_end.test_marker_scan": 2,  # no PHI in clear, anywhere
     "tests.integrations.simulator.test_simulator_clients": 4,  # the vendors' SDKs, unmodified
+    "tests.node.test_node": 50,  # the card and the app project, with HubSpot's own packages
+    "tests.integrations.hubspot.test_hubspot_node_sdk": 5,  # the vendor's Node SDK
     "tests.integrations.hubspot": 30,
     "tests.integrations.salesforce": 30,
     "tests.webhooks.test_server_limits": 10,  # raw sockets against the shipped server

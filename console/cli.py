@@ -281,6 +281,7 @@ def _instant(now: str | None) -> datetime | None:
 def _add_groups() -> None:
     from console import groups
 
+    main.add_command(groups.app)
     main.add_command(groups.dead_letters)
     main.add_command(groups.audit)
     main.add_command(groups.keys)

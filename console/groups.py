@@ -1,9 +1,49 @@
-"""The commands that come in groups: `dead-letters`, `audit` and `keys`."""
+"""The commands that come in groups: `app`, `dead-letters`, `audit` and `keys`."""
 
 import sys
 from pathlib import Path
 
 import click
+
+
+@click.group()
+def app() -> None:
+    """Write what is installed in a CRM: the app project."""
+
+
+@app.command()
+@click.option("--account", default="", help="Which account; needed where there are several.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("hubspot-app"),
+    show_default=True,
+    help="The project's folder.",
+)
+@click.option("--support-email", default=None, help="Shown to who installs the app.")
+@click.option("--force", is_flag=True, help="Replace files that were changed.")
+def hubspot(
+    *,
+    account: str,
+    out: Path,
+    support_email: str | None,
+    force: bool,
+) -> None:
+    """Write HubSpot's app project for an account: scopes, webhooks, and the card.
+
+    It calls no CRM and needs no secret. Run it again when the field map, the names of what is
+    written, or the caps of the model change, and upload the project again.
+    """
+    from console.app_project import run_hubspot_app
+
+    sys.exit(
+        run_hubspot_app(
+            account=account,
+            out=out,
+            support_email=support_email,
+            force=force,
+        )
+    )
 
 
 @click.group("dead-letters")

@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from config.practice import HubSpotAccount, Practice, SalesforceAccount
+from config.register import activity_kinds
 from integrations.base import Adapter, CrmClient, Feed, Finding, RecordRef
 from integrations.errors import PayloadError
 from integrations.hubspot.adapter import HubSpotAdapter
@@ -21,11 +22,13 @@ from integrations.hubspot.workflow import WorkflowAdapter
 from integrations.salesforce.adapter import Org, SalesforceAdapter
 from integrations.salesforce.around import TYPES, kinds_read
 from integrations.salesforce.wire import RECORD_ID, full_id
+from scoring.model import ScoringModel
 
 if TYPE_CHECKING:
     from integrations.hubspot.client import TokenSource
     from integrations.hubspot.journal import Journal
     from integrations.hubspot.oauth import OAuthApp
+    from integrations.hubspot.project import AppProject
     from integrations.hubspot.setup import HubSpotSetup
     from integrations.hubspot.tokens import Shelf
     from integrations.salesforce.auth import Grant
@@ -303,6 +306,33 @@ def activities_read(
 
     wanted = {SOURCES[kind] for kind in kinds if kind in SOURCES}
     return frozenset(wanted | {ANSWERS[medium] for medium in account.first_response_from})
+
+
+def hubspot_app(
+    practice: Practice,
+    account: HubSpotAccount,
+    model: ScoringModel,
+    *,
+    support_email: str | None = None,
+) -> "AppProject":
+    """Return the app project for an account."""
+    from integrations.hubspot.project import (  # noqa: PLC0415  only set-up needs it
+        AppPlan,
+        app_project,
+        model_name,
+    )
+
+    plan = AppPlan(
+        webhook_url="" if account.journal else account.webhook_url,
+        read=[source.property for source in practice.fields[account.crm].values()],
+        written=practice.outputs(account),
+        activity_types=activities_read(account, activity_kinds(model)),
+        caps={model_name(each.version): each.caps for each in (model, *model.lines.values())},
+        redirect_url=account.redirect_address if account.auth == "oauth" else "",
+        writes_sensitive=bool(account.sensitive_outputs),
+        support_email=support_email,
+    )
+    return app_project(plan)
 
 
 def check_account(

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -91,3 +92,20 @@ def test_every_migration_is_in_the_package():
         folder = ROOT / "store" / "migrations" / part
         assert (folder / "env.py").exists()
         assert list((folder / "versions").glob("0001_*.py"))
+
+
+def test_the_app_project_is_in_the_package(tmp_path):
+    from hatchling.builders.wheel import WheelBuilder  # noqa: PLC0415  only this test builds
+
+    [wheel] = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+    with zipfile.ZipFile(wheel) as opened:
+        names = set(opened.namelist())
+
+    there = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "integrations/hubspot/app").rglob("*")
+        if path.is_file()
+    }
+    assert len(there) > 8
+    assert there <= names
+    assert not [name for name in names if "node_modules" in name or name.startswith("tests/")]

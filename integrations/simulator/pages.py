@@ -69,6 +69,43 @@ _COLUMNS: Mapping[str, tuple[str, Callable[[Row], object]]] = {
     "created": ("Created", lambda row: row.created_at),
     "updated": ("Updated", lambda row: row.updated_at),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A saved view: which records, in which order. Source: docs/hubspot-view.md."""
+
+    name: str
+    filters: str  #: In words, as a person sets them up.
+    shows: Callable[[Row, datetime], bool]
+    by: str
+    descending: bool = False
+
+
+#: As in the page's address -> the view.
+VIEWS: Mapping[str, View] = {
+    "all": View(
+        name="All", filters="", shows=lambda _row, _now: True, by="score", descending=True
+    ),
+    "call-now": View(
+        name="Call now",
+        filters="Tier is any of hot, warm · Respond by is known",
+        shows=lambda row, _: row.tier in {"hot", "warm"} and row.respond_by is not None,
+        by="respond_by",
+    ),
+    "emergencies": View(
+        name="Possible emergencies",
+        filters="Tier is clinical",
+        shows=lambda row, _: row.tier == "clinical",
+        by="respond_by",
+    ),
+    "overdue": View(
+        name="Overdue",
+        filters="Respond by is before now",
+        shows=lambda row, now: row.respond_by is not None and row.respond_by < now,
+        by="respond_by",
+    ),
+}
 _TEXT_FIELDS = ("first_name", "last_name", "email", "message")
 _CHOICES = ("inquiry_type", "insurance_status", "procedure")
 
@@ -99,18 +136,30 @@ def add_page(app: Flask, page: CrmPage) -> None:
     """Serve the page at `/` and take its form at `/inquiries`."""
 
     def show() -> str:
-        by = request.args.get("sort", "score")
-        by = by if by in _COLUMNS else "score"
-        descending = request.args.get("order", "desc" if by == "score" else "asc") == "desc"
-        rows = page.rows()
+        chosen = request.args.get("view", "all")
+        chosen = chosen if chosen in VIEWS else "all"
+        view = VIEWS[chosen]
+        by = request.args.get("sort", view.by)
+        by = by if by in _COLUMNS else view.by
+        falling = view.descending if by == view.by else by == "score"
+        descending = request.args.get("order", "desc" if falling else "asc") == "desc"
+        everyone = page.rows()
         now = page.now()
-        clinical = [row for row in rows if row.tier == "clinical"]
+        rows = [row for row in everyone if view.shows(row, now)]
+        # On the list of all they stand above it: nobody sorts a possible emergency away.
+        clinical = [row for row in rows if row.tier == "clinical"] if chosen == "all" else []
         return render_template(
             "records.html",
             page=page,
             rows=ordered(rows, by=by, descending=descending)[:ROWS],
             clinical=ordered(clinical, by="created", descending=True),
-            total=len(rows),
+            total=len(everyone),
+            views=[
+                (name, each.name, sum(each.shows(row, now) for row in everyone))
+                for name, each in VIEWS.items()
+            ],
+            chosen=chosen,
+            view=view,
             columns=[(name, heading) for name, (heading, _) in _COLUMNS.items()],
             by=by,
             descending=descending,

@@ -1,6 +1,7 @@
 """The CRM page of both simulators."""
 
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -119,3 +120,41 @@ def test_form_that_is_not_taken_says_so_and_keeps_the_words(crm, change):
     assert answer.status_code == 400
     assert 'role="alert"' in answer.text
     assert 'value="Yarrow"' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("view", "order"),
+    [
+        ("call-now", ["Late", "Soon"]),  # the earliest first
+        ("emergencies", ["Danger"]),
+        ("overdue", ["Danger", "Late"]),
+        ("nonsense", ["Soon", "Late", "Danger", "Answered"]),  # all, by score, then the newest
+    ],
+)
+def test_a_saved_view_filters_and_sorts(hubspot, clock, view, order):
+    now = clock()
+    for name, score, tier, minutes in (
+        ("Soon", "91", "hot", 4),
+        ("Late", "55", "warm", -7),
+        ("Answered", "", "hot", None),
+        ("Danger", "", "clinical", -9),
+    ):
+        at = "" if minutes is None else f"{now + timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%SZ}"
+        row = {"lastname": name, "lead_score": score, "lead_score_tier": tier}
+        hubspot.create_contacts([{**row, "lead_score_respond_by": at}])
+        clock.forward(seconds=1)
+
+    html = hubspot.app.test_client().get(f"/?view={view}").text
+
+    table = html.rsplit("<table>", 1)[1]
+    assert re.findall(r'<td class="name">(\w+)</td>', table) == order
+    assert html.count('aria-current="page"') == 1
+
+
+def test_a_column_is_sorted_within_its_view(hubspot):
+    hubspot.create_contacts([{"lastname": "A", "lead_score_tier": "clinical"}])
+
+    html = hubspot.app.test_client().get("/?view=emergencies&sort=name").text
+
+    assert "/?view=emergencies&amp;sort=score" in html
+    assert "Clinical attention" not in html
