@@ -65,6 +65,32 @@ def provision(*, dry_run: bool) -> None:
     sys.exit(run_provision(dry_run=dry_run))
 
 
+_HUBSPOT = click.Choice(["hubspot"])
+
+
+@main.command()
+@click.argument("crm", type=_HUBSPOT)
+@click.argument("account")
+def install(crm: str, account: str) -> None:
+    """Print a link by which an admin of a portal installs the app (OAuth)."""
+    del crm
+    from console.install import run_install
+
+    sys.exit(run_install(account=account))
+
+
+@main.command()
+@click.argument("crm", type=_HUBSPOT)
+@click.argument("account")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def uninstall(crm: str, account: str, *, yes: bool) -> None:
+    """Give an account's tokens back to HubSpot, and delete them."""
+    del crm
+    from console.install import run_uninstall
+
+    sys.exit(run_uninstall(account=account, yes=yes))
+
+
 @main.command()
 def serve() -> None:
     """Receive webhooks and work them, in one process."""

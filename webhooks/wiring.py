@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
-from config.practice import Practice
+from config.practice import HubSpotAccount, Practice
 from config.settings import Settings
 from integrations.registry import Secrets, build_adapters
 from scoring.model import ScoringModel
@@ -21,6 +21,7 @@ from store.rooms import open_store
 from webhooks.app import create_app
 from webhooks.bell import CountingBell, NearAndFar
 from webhooks.health import Health
+from webhooks.installing import Installing
 from webhooks.peers import Peers
 from webhooks.receiver import Receiver
 from webhooks.server import HttpServer
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from webhooks.worker import Worker
 
 log = logging.getLogger(__name__)
+
+#: Codes of accounts that rest until their app is installed. Source: `integrations.hubspot.tokens`.
+NOT_INSTALLED = ("not_installed", "uninstalled")
 
 
 def utc_now() -> datetime:
@@ -71,6 +75,7 @@ class Service:
     ) -> None:
         self._settings = settings
         self._practice = practice
+        self._secrets = secrets
         self.health = Health(utc_now)
         self.store = open_store(
             settings.database_url,
@@ -100,6 +105,7 @@ class Service:
             health=self.health,
             readiness=self.readiness,
             measure=self._measure,
+            installing=self._installing() if receives else None,
         )
         self._server: HttpServer | None = None
         self._worker: Worker | None = None
@@ -139,6 +145,23 @@ class Service:
             self._housekeeping = build_housekeeping(
                 store=self.store, practice=practice, health=self.health, clock=utc_now
             )
+
+    def _installing(self) -> Installing | None:
+        """Return the pages where an app is connected; None where no account has OAuth."""
+        accounts = {
+            account.name: account
+            for account in self._practice.accounts
+            if isinstance(account, HubSpotAccount) and account.auth == "oauth"
+        }
+        if not accounts:
+            return None
+        return Installing(
+            accounts=accounts,
+            app_secrets=self._secrets,
+            installs=self.store.installs,
+            wakeups=self.store.wakeups,
+            clock=utc_now,
+        )
 
     def _opens(self) -> bool:
         """Tell whether our master keys open what is stored; if not, only receive (S53)."""
@@ -228,7 +251,9 @@ class Service:
                 "oldest_due_s": round(oldest_s, 1),
                 "lag_s": self.health.lags(account.name),
             }
-            found["ready"] = found["ready"] and not is_paused
+            is_away = pause is not None and pause.code in NOT_INSTALLED
+            # A portal that took the app away is no fault of this service.
+            found["ready"] = found["ready"] and (is_away or not is_paused)
         found["accounts"] = accounts
         return found
 
