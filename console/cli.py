@@ -49,20 +49,22 @@ def init(*, force: bool) -> None:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def doctor(*, as_json: bool) -> None:
+@click.option("--reach", is_flag=True, help="Also call our own webhook addresses.")
+def doctor(*, as_json: bool, reach: bool) -> None:
     """Check configuration, keys, database, and the connection to each CRM."""
     from console.doctor import run_doctor
 
-    sys.exit(run_doctor(as_json=as_json))
+    sys.exit(run_doctor(as_json=as_json, reach=reach))
 
 
 @main.command()
+@click.argument("only", metavar="[CRM|ACCOUNT]", default="")
 @click.option("--dry-run", is_flag=True, help="Only say what would be made.")
-def provision(*, dry_run: bool) -> None:
+def provision(only: str, *, dry_run: bool) -> None:
     """Make the CRM properties that scores are written to, where they are missing."""
     from console.provision import run_provision
 
-    sys.exit(run_provision(dry_run=dry_run))
+    sys.exit(run_provision(only=only, dry_run=dry_run))
 
 
 _HUBSPOT = click.Choice(["hubspot"])

@@ -1,6 +1,7 @@
 """An agency's app is installed, works, loses its token, is taken away and comes back: real HTTP."""
 
 import io
+import json
 import logging
 import os
 import re
@@ -99,7 +100,8 @@ def printed():
 
 
 @pytest.fixture
-def hubspot(clock):
+def hubspot(clock, request):
+    provisioned = "provision" not in request.node.name
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -108,7 +110,7 @@ def hubspot(clock):
         HubSpotSettings(
             client_id=CLIENT_ID,
             client_secret=CLIENT_SECRET,
-            provisioned=True,
+            provisioned=provisioned,
             target_url=f"{own}/webhooks/hubspot",
             redirect_urls=(f"{own}/oauth/hubspot/callback",),
             portals_to_choose=(4_000_001, 4_000_002, 4_000_009),
@@ -345,6 +347,36 @@ def test_portal_of_another_account_is_refused_and_keeps_its_own_grant(cli, hubsp
 
     assert page.status_code == 403
     assert own in hubspot._account.tokens._refresh_tokens
+
+
+def test_provision_and_doctor_of_an_installed_account(cli, hubspot, service):
+    before = cli("provision", "portal")
+    assert (before.returncode, "leadscore install hubspot portal" in before.stderr) == (1, True)
+    install(cli)
+
+    dry = cli("provision", "portal", "--dry-run")
+    made = cli("provision", "portal")
+    again = cli("provision", "portal")
+
+    assert (dry.returncode, dry.stdout.count("would make")) == (0, 14)
+    assert made.stdout == dry.stdout.replace("would make", "made")
+    assert again.stdout == "portal: everything is there\n"
+    assert cli("provision", "nobody").returncode == 2
+    told = json.loads(cli("doctor", "--json", "--reach").stdout)["findings"]
+    wrong = {each["check"]: each["detail"] for each in told if not each["ok"]}
+    own = {check: detail for check, detail in wrong.items() if check.startswith("portal")}
+    assert set(own) == {"portal: webhook_url", "portal: subscriptions"}
+    assert "contact.propertyChange message" in own["portal: subscriptions"]
+    assert "leadscore install hubspot second" in wrong["second: access"]
+    assert {"portal: webhook_url is reached", "portal: scope sales-email-read"} <= {
+        each["check"] for each in told
+    }
+    hubspot.create_contacts([{"message": "hello"}])
+    assert hubspot.wait_until_idle(10)
+    told = json.loads(cli("doctor", "--json").stdout)["findings"]
+    assert {"portal: subscriptions": True}.items() <= {
+        each["check"]: each["ok"] for each in told
+    }.items()
 
 
 def test_commands_say_what_is_wrong_with_the_account(cli):
