@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
-from config.practice import HubSpotAccount, Practice
+from config.practice import HubSpotAccount, Practice, SalesforceAccount
 from config.settings import Settings
 from integrations.registry import Secrets, build_adapters
 from scoring.model import ScoringModel
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from webhooks.worker import Worker
 
 log = logging.getLogger(__name__)
-
-#: Codes of accounts that rest until their app is installed. Source: `integrations.hubspot.tokens`.
-NOT_INSTALLED = ("not_installed", "uninstalled")
 
 
 def utc_now() -> datetime:
@@ -245,17 +242,23 @@ class Service:
             next_at = self.store.due.next_at(account.name)
             oldest_s = max(0.0, (now - next_at).total_seconds()) if next_at else 0.0
             is_paused = pause is not None and pause.until > now
+            absence = self._absence(account)
             accounts[account.name] = {
-                "can_write_back": not is_paused,
-                "pause": pause.code if pause and is_paused else "",
+                "can_write_back": not is_paused and not absence,
+                "pause": absence or (pause.code if pause and is_paused else ""),
                 "oldest_due_s": round(oldest_s, 1),
                 "lag_s": self.health.lags(account.name),
             }
-            is_away = pause is not None and pause.code in NOT_INSTALLED
             # A portal that took the app away is no fault of this service.
-            found["ready"] = found["ready"] and (is_away or not is_paused)
+            found["ready"] = found["ready"] and (bool(absence) or not is_paused)
         found["accounts"] = accounts
         return found
+
+    def _absence(self, account: HubSpotAccount | SalesforceAccount) -> str:
+        """Return why the account's app is not there: see `AccountTokens.absence`."""
+        if not isinstance(account, HubSpotAccount) or account.auth != "oauth":
+            return ""
+        return self.store.installs.of(account.name).absence()
 
     def _measure(self) -> None:
         """Set the gauges, as far as the database can be read."""

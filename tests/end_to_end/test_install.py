@@ -247,7 +247,7 @@ def test_whole_life_of_an_installation(cli, hubspot, service, clock, printed, tm
     )
     [three] = hubspot.create_contacts([{"message": "I need a crown"}])
     wait_for(lambda: pause_of(service) == "uninstalled")
-    assert "portal: the CRM refuses us: uninstalled" in service.health.alarms()
+    wait_for(lambda: "portal: the CRM refuses us: uninstalled" in service.health.alarms())
     assert service.store.installs.of("portal").read() is None
     asked = hubspot.counters["oauth"], hubspot.counters["batch_read"]
     time.sleep(1.0)
