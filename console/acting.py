@@ -3,7 +3,7 @@
 import os
 import pwd
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,11 +11,13 @@ from datetime import datetime
 import click
 
 from config.load import environment, load_settings
+from config.practice import HubSpotAccount, SalesforceAccount
 from config.problems import ConfigError
 from config.settings import Settings
 from console.cli import UNREACHABLE, USAGE
 from console.hardening import forbid_dumps
 from store.dialect import StoreError
+from store.installs import AccountTokens
 from store.keys import KeyFileError, MasterKeys
 from store.rooms import Store, open_store
 from webhooks.wiring import master_keys, utc_now
@@ -61,6 +63,21 @@ def acting() -> Iterator[Acting]:
         yield Acting(store=store, settings=settings, keys=keys, actor=login_name(), now=utc_now())
     finally:
         store.close()
+
+
+@contextmanager
+def token_shelves(
+    accounts: Iterable[HubSpotAccount | SalesforceAccount],
+) -> Iterator[Callable[[str], AccountTokens | None]]:
+    """Return what gives an account's tokens, until the block ends.
+
+    The store is opened only where one of `accounts` keeps its tokens there.
+    """
+    if not any(isinstance(each, HubSpotAccount) and each.auth == "oauth" for each in accounts):
+        yield lambda _: None
+        return
+    with acting() as at:
+        yield at.store.installs.of
 
 
 def login_name() -> str:

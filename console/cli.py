@@ -49,20 +49,48 @@ def init(*, force: bool) -> None:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def doctor(*, as_json: bool) -> None:
+@click.option("--reach", is_flag=True, help="Also call our own webhook addresses.")
+def doctor(*, as_json: bool, reach: bool) -> None:
     """Check configuration, keys, database, and the connection to each CRM."""
     from console.doctor import run_doctor
 
-    sys.exit(run_doctor(as_json=as_json))
+    sys.exit(run_doctor(as_json=as_json, reach=reach))
 
 
 @main.command()
+@click.argument("only", metavar="[CRM|ACCOUNT]", default="")
 @click.option("--dry-run", is_flag=True, help="Only say what would be made.")
-def provision(*, dry_run: bool) -> None:
+def provision(only: str, *, dry_run: bool) -> None:
     """Make the CRM properties that scores are written to, where they are missing."""
     from console.provision import run_provision
 
-    sys.exit(run_provision(dry_run=dry_run))
+    sys.exit(run_provision(only=only, dry_run=dry_run))
+
+
+_HUBSPOT = click.Choice(["hubspot"])
+
+
+@main.command()
+@click.argument("crm", type=_HUBSPOT)
+@click.argument("account")
+def install(crm: str, account: str) -> None:
+    """Print a link by which an admin of a portal installs the app (OAuth)."""
+    del crm
+    from console.install import run_install
+
+    sys.exit(run_install(account=account))
+
+
+@main.command()
+@click.argument("crm", type=_HUBSPOT)
+@click.argument("account")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def uninstall(crm: str, account: str, *, yes: bool) -> None:
+    """Give an account's tokens back to HubSpot, and delete them."""
+    del crm
+    from console.install import run_uninstall
+
+    sys.exit(run_uninstall(account=account, yes=yes))
 
 
 @main.command()

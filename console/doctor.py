@@ -9,22 +9,24 @@ import click
 from config.meaning.minilm import MeaningError
 from config.meaning.switch import load_meaning
 from config.practice import HubSpotAccount, SalesforceAccount
+from config.register import activity_kinds
 from config.settings import Settings
 from console.cli import FINDINGS, UNREACHABLE, USAGE
 from console.key_inventory import inventory
 from console.loading import BadConfigurationError, Configuration, load_configuration
 from integrations.base import Finding
 from integrations.errors import AccessError, CrmError
-from integrations.registry import check_account
+from integrations.registry import check_account, check_reach, needed_subscriptions
 from store.dialect import StoreError
 from store.engine import check_integrity, describe
 from store.keys import KeyFile, KeyFileError, MasterKeys
-from store.rooms import open_store
+from store.rooms import Store, open_store
+from store.vault import VaultError
 from webhooks.wiring import master_keys, utc_now
 
 
-def run_doctor(*, as_json: bool) -> int:
-    """Check everything, print the findings, return the exit code."""
+def run_doctor(*, as_json: bool, reach: bool = False) -> int:
+    """Check everything, print the findings, return the exit code; `reach`: call ourselves, too."""
     try:
         loaded = load_configuration()
     except BadConfigurationError as error:
@@ -44,13 +46,17 @@ def run_doctor(*, as_json: bool) -> int:
         return USAGE
     count = len(loaded.practice.accounts)
     findings = [Finding("practice.toml and secrets", ok=True, detail=f"{count} account(s)")]
-    found, keys = _store_findings(loaded)
+    found, keys, store = _store_findings(loaded)
     findings += [_semantic_finding(loaded), *found]
     is_unreachable = False
     for account in loaded.practice.accounts:
-        told, reached = _account_findings(loaded, account)
+        told, reached = _account_findings(loaded, account, store)
         findings += told
         is_unreachable = is_unreachable or not reached
+        if isinstance(account, HubSpotAccount):
+            findings += _own_findings(loaded, account, store, reach=reach)
+    if store is not None:
+        store.close()
     _show(findings, keys, as_json=as_json)
     if is_unreachable:
         return UNREACHABLE
@@ -69,8 +75,10 @@ def _semantic_finding(loaded: Configuration) -> Finding:
     return Finding(check, ok=True, detail="active: all-MiniLM-L6-v2")
 
 
-def _store_findings(loaded: Configuration) -> tuple[list[Finding], list[dict[str, Any]]]:
-    """Return what was found of keys and database, and the inventory of keys (S55)."""
+def _store_findings(
+    loaded: Configuration,
+) -> tuple[list[Finding], list[dict[str, Any]], Store | None]:
+    """Return what was found of keys and database, the inventory of keys (S55), and the store."""
     findings: list[Finding] = []
     try:
         keys = master_keys(loaded.settings)
@@ -82,7 +90,7 @@ def _store_findings(loaded: Configuration) -> tuple[list[Finding], list[dict[str
             reserve_bytes=loaded.settings.disk_reserve_bytes,
         )
     except (KeyFileError, StoreError) as error:
-        return [*findings, Finding("database and key", ok=False, detail=str(error))], []
+        return [*findings, Finding("database and key", ok=False, detail=str(error))], [], None
     name, is_safe, detail = describe(store.databases)
     findings.append(Finding(f"{name} version", ok=is_safe, detail=detail))
     faults = check_integrity(store.databases)
@@ -107,8 +115,7 @@ def _store_findings(loaded: Configuration) -> tuple[list[Finding], list[dict[str
     if missing:
         advice = f"{', '.join(missing)}: wraps data keys, and is not here; put it back"
         findings.append(Finding("master keys that are needed", ok=False, detail=advice))
-    store.close()
-    return findings, listed
+    return findings, listed, store
 
 
 def _places(settings: Settings, keys: MasterKeys) -> list[Finding]:
@@ -129,19 +136,62 @@ def _places(settings: Settings, keys: MasterKeys) -> list[Finding]:
 
 
 def _account_findings(
-    loaded: Configuration, account: HubSpotAccount | SalesforceAccount
+    loaded: Configuration, account: HubSpotAccount | SalesforceAccount, store: Store | None
 ) -> tuple[list[Finding], bool]:
     """Return the account's findings, and whether its CRM answered."""
+    if store is None and getattr(account, "auth", "") == "oauth":
+        detail = "its tokens lie in the database; see above"
+        return [Finding(f"{account.name}: access", ok=False, detail=detail)], True
     try:
-        found = check_account(loaded.practice, account, loaded.secrets[account.name])
+        found = check_account(
+            loaded.practice,
+            account,
+            loaded.secrets[account.name],
+            kinds=activity_kinds(loaded.model),
+            shelf=store.installs.of(account.name) if store else None,
+            now=utc_now,
+        )
     except AccessError as error:
         return [Finding(f"{account.name}: access", ok=False, detail=str(error))], True
+    except VaultError as error:
+        detail = f"its tokens do not open: {error}"
+        return [Finding(f"{account.name}: access", ok=False, detail=detail)], True
     except CrmError as error:
         detail = f"no answer from {account.base_url}: {error}"
         return [Finding(f"{account.name}: connection", ok=False, detail=detail)], False
     return [
         dataclasses.replace(finding, check=f"{account.name}: {finding.check}") for finding in found
     ], True
+
+
+def _own_findings(
+    loaded: Configuration, account: HubSpotAccount, store: Store | None, *, reach: bool
+) -> list[Finding]:
+    """Return what can be said from our side: what arrived, and whether we can be reached.
+
+    HubSpot's API does not list the subscriptions of a project app (reference hubspot.md 2.7).
+    """
+    findings = []
+    if store is not None:
+        kinds = activity_kinds(loaded.model)
+        at = store.inbox.last_received_at(account.name, "hubspot")
+        is_fine = at is not None or account.journal
+        if account.journal and at is None:
+            detail = "no event fetched yet from the journal"
+        elif at is not None:
+            detail = f"the last delivery came {at:%Y-%m-%d %H:%M} UTC"
+        else:
+            wanted = "; ".join(needed_subscriptions(loaded.practice, account, kinds))
+            detail = (
+                f"no delivery in the {loaded.practice.retention.deliveries_days} days that are"
+                " kept. HubSpot does not tell what the app is subscribed to: see that its"
+                f" webhooks file has these, and was uploaded: {wanted}"
+            )
+        findings.append(Finding(f"{account.name}: subscriptions", ok=is_fine, detail=detail))
+    if reach and account.webhook_url:
+        found = check_reach(account)
+        findings.append(dataclasses.replace(found, check=f"{account.name}: {found.check}"))
+    return findings
 
 
 def _show(findings: list[Finding], keys: list[dict[str, Any]], *, as_json: bool) -> None:

@@ -70,7 +70,7 @@ def inventory(
 _SIGNING = {"client_secret": _HMAC, "client_secret_next": _HMAC, "workflow_secret": "SHA-256"}
 #: What practice.toml may name; their age is known to the CRM only.
 _SECRETS = {
-    "client_secret": "proves HubSpot's signatures",
+    "client_secret": "proves HubSpot's signatures, and us where an app is installed by OAuth",
     "client_secret_next": "the same, while it is changed",
     "workflow_secret": "proves what HubSpot's workflows send",
     "path_token": "unguessable part of Salesforce's address",

@@ -2,38 +2,70 @@
 
 import click
 
-from config.practice import HubSpotAccount
+from config.practice import HubSpotAccount, SalesforceAccount
+from console.acting import token_shelves
 from console.cli import FINDINGS, UNREACHABLE, USAGE
-from console.loading import BadConfigurationError, load_configuration
+from console.loading import BadConfigurationError, Configuration, load_configuration
 from integrations.errors import AccessError, CrmError
 from integrations.registry import provision_account
+from store.installs import AccountTokens
+from webhooks.wiring import utc_now
 
 
-def run_provision(*, dry_run: bool) -> int:
-    """Make what is missing, say what was made; return the exit code."""
+def run_provision(*, only: str, dry_run: bool) -> int:
+    """Make what is missing, say what was made; return the exit code.
+
+    `only` is a CRM or an account; empty is all.
+    """
     try:
         loaded = load_configuration()
     except BadConfigurationError as error:
         click.echo(str(error), err=True)
         return USAGE
-    code = 0
-    for account in loaded.practice.accounts:
-        if not isinstance(account, HubSpotAccount):
-            click.echo(
-                f"{account.name}: Salesforce fields are made in its Setup for now;"
-                " `leadscore doctor` says which are missing (docs/salesforce.md lists them)"
-            )
-            continue
-        try:
-            made = provision_account(
-                loaded.practice, account, loaded.secrets[account.name], dry_run=dry_run
-            )
-        except CrmError as error:
-            click.echo(f"{account.name}: {error}", err=True)
-            code = max(code, FINDINGS if isinstance(error, AccessError) else UNREACHABLE)
-            continue
-        verb = "would make" if dry_run else "made"
-        click.echo(
-            f"{account.name}: {verb} {len(made)} properties" + "".join(f"\n  {n}" for n in made)
+    accounts = [a for a in loaded.practice.accounts if only in {"", a.crm, a.name}]
+    if not accounts:
+        names = ", ".join(account.name for account in loaded.practice.accounts)
+        click.echo(f"{only}: no such CRM or account; there are: {names}", err=True)
+        return USAGE
+    with token_shelves(accounts) as shelf_of:
+        return max(
+            _one(loaded, account, shelf_of(account.name), dry_run=dry_run) for account in accounts
         )
-    return code
+
+
+def _one(
+    loaded: Configuration,
+    account: HubSpotAccount | SalesforceAccount,
+    shelf: AccountTokens | None,
+    *,
+    dry_run: bool,
+) -> int:
+    if not isinstance(account, HubSpotAccount):
+        click.echo(
+            f"{account.name}: Salesforce fields are made in its Setup for now;"
+            " `leadscore doctor` says which are missing (docs/salesforce.md lists them)"
+        )
+        return 0
+    try:
+        plan = provision_account(
+            loaded.practice,
+            account,
+            loaded.secrets[account.name],
+            dry_run=dry_run,
+            shelf=shelf,
+            now=utc_now,
+        )
+    except CrmError as error:
+        advice = ""
+        if error.code == "MISSING_SCOPES":
+            advice = "; properties are made with the scope crm.schemas.contacts.write"
+        click.echo(f"{account.name}: {error}{advice}", err=True)
+        return FINDINGS if isinstance(error, AccessError) else UNREACHABLE
+    verb = "would make" if dry_run else "made"
+    for step in plan.steps:
+        click.echo(f"{account.name}: {verb} {step.text}")
+    for problem in plan.problems:
+        click.echo(f"{account.name}: {problem}", err=True)
+    if not plan.steps and not plan.problems:
+        click.echo(f"{account.name}: everything is there")
+    return FINDINGS if plan.problems else 0

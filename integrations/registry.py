@@ -2,7 +2,8 @@
 
 import re
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from integrations.hubspot.journal import Journal
     from integrations.hubspot.oauth import OAuthApp
     from integrations.hubspot.project import AppProject
-    from integrations.hubspot.setup import HubSpotSetup
+    from integrations.hubspot.setup import Plan
     from integrations.hubspot.tokens import Shelf
+    from integrations.hubspot.vendor import VendorClient
     from integrations.salesforce.auth import Grant
 
 Secrets = Mapping[str, Mapping[str, str]]  #: Account name -> key -> secret.
@@ -336,14 +338,23 @@ def hubspot_app(
 
 
 def check_account(
-    practice: Practice, account: HubSpotAccount | SalesforceAccount, secrets: Mapping[str, str]
+    practice: Practice,
+    account: HubSpotAccount | SalesforceAccount,
+    secrets: Mapping[str, str],
+    *,
+    kinds: Collection[str] = (),
+    shelf: "Shelf | None" = None,
+    now: Callable[[], datetime],
 ) -> list[Finding]:
-    """Return what is right and wrong with an account's properties. Raises: CrmError."""
-    read = [source.property for source in practice.fields[account.crm].values()]
-    read = list(dict.fromkeys(read))
+    """Return what is right and wrong with an account; `kinds` as in `activities_read`.
+
+    Raises:
+        CrmError: the CRM does not answer, or refuses us.
+    """
+    read = _read_of(practice, account)
     written = practice.outputs(account)
     if isinstance(account, HubSpotAccount):
-        return _hubspot_setup(account, secrets).check(read, written)
+        return _check_portal(practice, account, secrets, kinds=kinds, shelf=shelf, now=now)
     from integrations.salesforce import setup  # noqa: PLC0415
     from integrations.salesforce.client import SalesforceClient  # noqa: PLC0415
 
@@ -356,16 +367,91 @@ def check_account(
         client.close()
 
 
-def provision_account(
-    practice: Practice, account: HubSpotAccount, secrets: Mapping[str, str], *, dry_run: bool
+def _read_of(practice: Practice, account: HubSpotAccount | SalesforceAccount) -> list[str]:
+    """Return the properties of the field map, each once."""
+    return list(dict.fromkeys(source.property for source in practice.fields[account.crm].values()))
+
+
+def _check_portal(
+    practice: Practice,
+    account: HubSpotAccount,
+    secrets: Mapping[str, str],
+    *,
+    kinds: Collection[str],
+    shelf: "Shelf | None",
+    now: Callable[[], datetime],
+) -> list[Finding]:
+    from integrations.hubspot import checks  # noqa: PLC0415
+
+    with _vendor_client(account, secrets, shelf=shelf, now=now) as (client, token):
+        granted = None
+        if account.auth == "oauth":
+            app = oauth_app(account, secrets)
+            try:
+                granted = app.introspect(token).scopes
+            finally:
+                app.close()
+        wanted = checks.Wanted(
+            portal_id=account.portal_id,
+            webhook_url=account.webhook_url,
+            calls_per_10s=account.calls_per_10s,
+            read=_read_of(practice, account),
+            written=practice.outputs(account),
+            sensitive=account.sensitive_outputs,
+            reads_email="email" in activities_read(account, kinds),
+        )
+        return checks.check(client, wanted, granted=granted, now=now)
+
+
+def check_reach(account: HubSpotAccount) -> Finding:
+    """Return whether our receiver answers at the account's webhook address."""
+    from integrations.hubspot.checks import reach  # noqa: PLC0415
+
+    return reach(account.webhook_url)
+
+
+def needed_subscriptions(
+    practice: Practice, account: HubSpotAccount, kinds: Collection[str]
 ) -> list[str]:
-    """Make the properties that are missing; return their names. Raises: CrmError."""
-    setup = _hubspot_setup(account, secrets)
-    written = practice.outputs(account)
-    return setup.missing(written) if dry_run else setup.provision(written)
+    """Return the subscriptions that the account's app needs, in words."""
+    from integrations.hubspot.checks import subscriptions  # noqa: PLC0415
+
+    return subscriptions(_read_of(practice, account), activities=activities_read(account, kinds))
 
 
-def _hubspot_setup(account: HubSpotAccount, secrets: Mapping[str, str]) -> "HubSpotSetup":
+def provision_account(
+    practice: Practice,
+    account: HubSpotAccount,
+    secrets: Mapping[str, str],
+    *,
+    dry_run: bool,
+    shelf: "Shelf | None" = None,
+    now: Callable[[], datetime],
+) -> "Plan":
+    """Make what is missing in a portal; return what was, or would be. Raises: CrmError."""
     from integrations.hubspot.setup import HubSpotSetup  # noqa: PLC0415
 
-    return HubSpotSetup(base_url=account.base_url, access_token=secrets["access_token"])
+    with _vendor_client(account, secrets, shelf=shelf, now=now) as (client, _):
+        setup = HubSpotSetup(client)
+        act = setup.plan if dry_run else setup.provision
+        return act(practice.outputs(account), account.sensitive_outputs)
+
+
+@contextmanager
+def _vendor_client(
+    account: HubSpotAccount,
+    secrets: Mapping[str, str],
+    *,
+    shelf: "Shelf | None",
+    now: Callable[[], datetime],
+) -> "Iterator[tuple[VendorClient, str]]":
+    """Open the vendor's client for the block, with the account's token."""
+    from integrations.hubspot.vendor import VendorClient  # noqa: PLC0415
+
+    tokens = token_source(account, secrets, shelf=shelf, now=now, sleep=time.sleep)
+    token = tokens.token()
+    client = VendorClient(account.base_url, access_token=token)
+    try:
+        yield client, token
+    finally:
+        client.close()

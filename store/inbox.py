@@ -157,6 +157,16 @@ class Inbox:
         """Give up the connection that appends."""
         self._append_rows.close()
 
+    def last_received_at(self, account_id: str, kind: str) -> datetime | None:
+        """Return when the newest delivery of a kind that is still kept arrived; None: none is."""
+        with reading(self._engine).connect() as connection:
+            found: datetime | None = connection.execute(
+                select(func.max(_table.c.received_at)).where(
+                    _table.c.account_id == account_id, _table.c.kind == kind
+                )
+            ).scalar_one()
+        return found
+
     def append(self, *, account_id: str, kind: str, body: bytes, at: datetime) -> str:
         """Seal a delivery and store it durably; return its id only after the commit (S21).
 

@@ -211,6 +211,14 @@ class AccountTokens:
             version=row.version,
         )
 
+    def absence(self) -> str:
+        """Return why there are no tokens: `not_installed`, `uninstalled`; or nothing: there are."""
+        with reading(self._engine).connect() as connection:
+            query = select(_token.c.version).where(_token.c.account_id == self._account_id)
+            if connection.execute(query).first() is not None:
+                return ""
+        return "uninstalled" if self.is_uninstalled() else "not_installed"
+
     def is_uninstalled(self) -> bool:
         """Tell whether the app was installed once, and taken away."""
         with reading(self._engine).connect() as connection:

@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from config.logs import fault_of
 from webhooks.health import Health
+from webhooks.installing import Installing
 from webhooks.receiver import RETRY_AFTER_S, Receiver
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ def create_app(
     health: Health,
     readiness: Readiness,
     measure: Callable[[], None] = lambda: None,
+    installing: Installing | None = None,
 ) -> Flask:
     """Return the application.
 
@@ -32,10 +34,13 @@ def create_app(
         health: Counters and alarms.
         readiness: Looks at store and accounts; its answer has a key `ready`.
         measure: Sets the gauges, before they are shown.
+        installing: The pages where an app is connected; None where no account needs them.
     """
     app = Flask("leadscore", static_folder=None)
     if receiver is not None:
         app.register_blueprint(receiver.blueprint())
+    if installing is not None:
+        app.register_blueprint(installing.blueprint())
 
     app.register_blueprint(_pages(health, readiness, measure))
 

@@ -35,6 +35,8 @@ AT_ONCE = 4
 #: While a person must act: token, scope, missing field.
 ACCESS_PAUSE_S = 300.0
 FIRST_PAUSE_S = 2.0
+#: How often an account that rests is looked up: a person may have ended its pause.
+HEAR_S = 2.0
 #: An account with nothing due is kept so long: inquiries come in groups.
 LINGER_S = 10.0
 #: One probe a minute while the CRM is away. Source: S28.
@@ -72,6 +74,7 @@ class AccountRunner:
         self._began = 0.0  #: When the last batch began, monotonic.
         self._quiet_since: float | None = None  #: Since when nothing is due, monotonic.
         self._linger_s = LINGER_S
+        self._heard = 0.0  #: When the store was last asked whether a pause was ended, monotonic.
         self._flying: dict[Future[None], frozenset[tuple[str, str]]] = {}
         self._threads: ThreadPoolExecutor | None = None
         self._thread: threading.Thread | None = None
@@ -127,6 +130,7 @@ class AccountRunner:
         while self._lease is not None and not self._stopping.is_set():
             try:
                 self._land()
+                self._hear_of_end()
                 if self._has_room(backlog=backlog) and not self.is_paused():
                     self._gather(backlog=backlog)
                     backlog = self._launch()
@@ -154,6 +158,15 @@ class AccountRunner:
     def is_paused(self) -> bool:
         """Whether the account rests, because of the CRM or of its set-up."""
         return self._pause is not None and self._pause.until > self._clock()
+
+    def _hear_of_end(self) -> None:
+        """End a long pause that a person ended in the store, as by installing the app."""
+        if not self.is_paused() or time.monotonic() - self._heard < HEAR_S:
+            return
+        self._heard = time.monotonic()
+        if self._accounts.paused(self._work.name) is None:
+            self._pause = None
+            log.info("account.resumed", extra={"account": self._work.name})
 
     def _was_quiet(self, seconds: float) -> bool:
         """Whether nothing was due for so long."""

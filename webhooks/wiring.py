@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
-from config.practice import Practice
+from config.practice import HubSpotAccount, Practice, SalesforceAccount
 from config.settings import Settings
 from integrations.registry import Secrets, build_adapters
 from scoring.model import ScoringModel
@@ -21,6 +21,7 @@ from store.rooms import open_store
 from webhooks.app import create_app
 from webhooks.bell import CountingBell, NearAndFar
 from webhooks.health import Health
+from webhooks.installing import Installing
 from webhooks.peers import Peers
 from webhooks.receiver import Receiver
 from webhooks.server import HttpServer
@@ -71,6 +72,7 @@ class Service:
     ) -> None:
         self._settings = settings
         self._practice = practice
+        self._secrets = secrets
         self.health = Health(utc_now)
         self.store = open_store(
             settings.database_url,
@@ -100,6 +102,7 @@ class Service:
             health=self.health,
             readiness=self.readiness,
             measure=self._measure,
+            installing=self._installing() if receives else None,
         )
         self._server: HttpServer | None = None
         self._worker: Worker | None = None
@@ -139,6 +142,23 @@ class Service:
             self._housekeeping = build_housekeeping(
                 store=self.store, practice=practice, health=self.health, clock=utc_now
             )
+
+    def _installing(self) -> Installing | None:
+        """Return the pages where an app is connected; None where no account has OAuth."""
+        accounts = {
+            account.name: account
+            for account in self._practice.accounts
+            if isinstance(account, HubSpotAccount) and account.auth == "oauth"
+        }
+        if not accounts:
+            return None
+        return Installing(
+            accounts=accounts,
+            app_secrets=self._secrets,
+            installs=self.store.installs,
+            wakeups=self.store.wakeups,
+            clock=utc_now,
+        )
 
     def _opens(self) -> bool:
         """Tell whether our master keys open what is stored; if not, only receive (S53)."""
@@ -222,15 +242,23 @@ class Service:
             next_at = self.store.due.next_at(account.name)
             oldest_s = max(0.0, (now - next_at).total_seconds()) if next_at else 0.0
             is_paused = pause is not None and pause.until > now
+            absence = self._absence(account)
             accounts[account.name] = {
-                "can_write_back": not is_paused,
-                "pause": pause.code if pause and is_paused else "",
+                "can_write_back": not is_paused and not absence,
+                "pause": absence or (pause.code if pause and is_paused else ""),
                 "oldest_due_s": round(oldest_s, 1),
                 "lag_s": self.health.lags(account.name),
             }
-            found["ready"] = found["ready"] and not is_paused
+            # A portal that took the app away is no fault of this service.
+            found["ready"] = found["ready"] and (bool(absence) or not is_paused)
         found["accounts"] = accounts
         return found
+
+    def _absence(self, account: HubSpotAccount | SalesforceAccount) -> str:
+        """Return why the account's app is not there: see `AccountTokens.absence`."""
+        if not isinstance(account, HubSpotAccount) or account.auth != "oauth":
+            return ""
+        return self.store.installs.of(account.name).absence()
 
     def _measure(self) -> None:
         """Set the gauges, as far as the database can be read."""

@@ -4,14 +4,11 @@ All go through `hubspot-api-client`, bounded by `vendor`. Tokens and codes trave
 POST, never in an address. Source: reference hubspot.md section 5; openapi `oauth.2026-03`.
 """
 
-import base64
-import hashlib
 import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import requests
 
@@ -179,43 +176,6 @@ def client_credentials_token(
         return app.client_credentials(scopes, now=now)
     finally:
         app.close()
-
-
-def authorize_address(
-    page: str,
-    *,
-    client_id: str,
-    redirect_url: str,
-    scopes: Collection[str],
-    optional_scopes: Collection[str],
-    state: str,
-    challenge: str,
-) -> str:
-    """Return the address where a portal's admin grants the app its scopes.
-
-    `page` is HubSpot's; `challenge` is of `challenge_of`. Source: reference hubspot.md section 5;
-    RFC 7636 section 4.3 for the challenge, which HubSpot's dated token endpoint can check.
-    """
-    given = {
-        "client_id": client_id,
-        "redirect_uri": redirect_url,
-        "scope": " ".join(scopes),
-        "optional_scope": " ".join(optional_scopes),
-        "state": state,
-        "code_challenge": challenge,
-        "code_challenge_method": "S256",
-    }
-    return f"{page}?{urlencode({k: v for k, v in given.items() if v}, quote_via=quote)}"
-
-
-def challenge_of(verifier: str) -> str:
-    """Return the S256 challenge of a code verifier. Source: RFC 7636 section 4.2.
-
-    >>> challenge_of("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
-    'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM'
-    """
-    digest = hashlib.sha256(verifier.encode()).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def _scopes(body: Mapping[str, Any]) -> tuple[str, ...]:

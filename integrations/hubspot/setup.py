@@ -1,156 +1,247 @@
-"""Set-up of a portal through the vendor's own client: what is there, what is missing.
+"""Set-up of a portal: what is to be made, and making it. Through the vendor's client.
 
-Rare calls, so `hubspot-api-client` serves as it is, with a time limit on each (it has none).
+Definitions are read and made on dated paths: the vendor's typed classes know no `dataSensitivity`
+(reference hubspot.md sections 4.1, 4.3 and 6).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from hubspot import HubSpot
-from hubspot.crm.properties import (
-    ApiException,
-    OptionInput,
-    PropertyCreate,
-    PropertyGroupCreate,
-)
-from urllib3.exceptions import HTTPError
-
-from integrations.base import Finding
-from integrations.errors import AccessError, CrmError, PermanentCrmError, TransientCrmError
+from integrations.errors import PermanentCrmError, TransientCrmError
+from integrations.hubspot import wire
+from integrations.hubspot.vendor import VendorClient
 from integrations.outputs import OUTPUT_KINDS, OutputKind
 
 GROUP = "lead_score"
 GROUP_LABEL = "Lead score"
 
-_TIMEOUT_S = (5.0, 15.0)
-
-#: Our kind -> HubSpot's type and field type. Source: reference hubspot.md section 4.1.
-_TYPES = {
+#: Our kind -> HubSpot's type and field type; all but text sort as their values do.
+#: Source: reference hubspot.md section 4.1.
+TYPES = {
     "number": ("number", "number"),
     "choice": ("enumeration", "select"),
     "text": ("string", "textarea"),
     "datetime": ("datetime", "date"),
 }
+PLAIN, SENSITIVE = "non_sensitive", "sensitive"
+#: The list of definitions leaves these out unless it is asked for them (section 4.3).
+_HIDDEN_KINDS = (SENSITIVE, "highly_sensitive")
+
+#: A property's definition as HubSpot gives it.
+Definition = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing that `provision` makes, and the request that does it."""
+
+    text: str  #: As in `property lead_score (number)`.
+    method: str
+    path: str
+    body: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be made in a portal, and what only a person can put right."""
+
+    steps: Sequence[Step] = ()
+    problems: Sequence[str] = ()  #: Each with its remedy.
 
 
 class HubSpotSetup:
-    """Checks and provisions one portal."""
+    """Reads the definitions of one portal's contact properties, and makes what is missing."""
 
-    def __init__(self, *, base_url: str, access_token: str) -> None:
-        self._api = HubSpot(access_token=access_token, host=base_url).crm.properties
-        # Each access to a property of the client builds a new connection pool: keep them.
-        self._core = self._api.core_api
-        self._groups = self._api.groups_api
+    def __init__(self, client: VendorClient) -> None:
+        self._client = client
 
-    def check(self, read: Collection[str], written: Mapping[str, str]) -> list[Finding]:
-        """Return what is right and wrong with the portal's contact properties.
-
-        Args:
-            read: Properties of the field map.
-            written: Meaning -> property that we write.
+    def definitions(self) -> dict[str, Definition]:
+        """Return all definitions by name, those of Sensitive Data too where we may see them.
 
         Raises:
             CrmError: the portal does not answer, or refuses the token.
         """
-        there = self._properties()
-        findings = [Finding("connection and token", ok=True, detail=f"{len(there)} properties")]
-        for name in read:
-            known = name in there
-            findings.append(
-                Finding(
-                    f"reads {name}",
-                    ok=known,
-                    detail="" if known else "no such contact property; correct the field map",
-                )
-            )
+        found = self._listed({})
+        for kind in _HIDDEN_KINDS:
+            try:
+                more = self._listed({"dataSensitivity": kind})
+            except PermanentCrmError:
+                continue  # not of that tier, or not our scope: then we see none of these
+            found.update({name: {"dataSensitivity": kind, **each} for name, each in more.items()})
+        return found
+
+    def _listed(self, query: Mapping[str, str]) -> dict[str, Definition]:
+        body = self._client.call("GET", wire.PROPERTIES, query=query).body
+        rows = body.get("results")
+        if not isinstance(rows, list):
+            raise TransientCrmError("bad_reply", "no results")
+        return {row["name"]: row for row in rows if isinstance(row, dict) and "name" in row}
+
+    def plan(self, written: Mapping[str, str], sensitive: Collection[str] = ()) -> Plan:
+        """Return what is to be made so that everything can be written. Makes nothing.
+
+        Args:
+            written: Meaning -> property that we write.
+            sensitive: Meanings whose property is to be Sensitive Data.
+
+        Raises:
+            CrmError: the portal does not answer, or refuses the token.
+        """
+        there = self.definitions()
+        steps: list[Step] = []
+        problems: list[str] = []
         for meaning, name in written.items():
-            fault = _fault(there.get(name), OUTPUT_KINDS[meaning])
-            findings.append(Finding(f"writes {name}", ok=not fault, detail=fault))
-        return findings
+            wanted = SENSITIVE if meaning in sensitive else PLAIN
+            if name not in there:
+                steps.append(_creation(name, meaning, wanted))
+                continue
+            fault = fault_of(there[name], OUTPUT_KINDS[meaning], wanted)
+            lacking = lacking_options(there[name], OUTPUT_KINDS[meaning])
+            if fault:
+                problems.append(f"{name}: {fault}")
+            elif lacking:
+                steps.append(_more_options(there[name], lacking))
+        if any(step.path == wire.PROPERTIES for step in steps) and not self._has_group():
+            steps.insert(0, _GROUP_STEP)
+        return Plan(steps=steps, problems=problems)
 
-    def missing(self, written: Mapping[str, str]) -> list[str]:
-        """Return the properties that `provision` would make."""
-        there = self._properties()
-        return [name for name in written.values() if name not in there]
+    def provision(self, written: Mapping[str, str], sensitive: Collection[str] = ()) -> Plan:
+        """Make what `plan` says; return what was made and what could not be.
 
-    def provision(self, written: Mapping[str, str]) -> list[str]:
-        """Make the group and the properties that are missing; return their names.
-
-        Safe to repeat: what is there stays as it is.
+        Safe to repeat, also by two at once: what is there stays as it is.
 
         Raises:
             CrmError: the portal does not answer, or refuses.
         """
-        missing = set(self.missing(written))
-        if missing:
-            self._make_group()
+        plan = self.plan(written, sensitive)
         made = []
-        for meaning, name in written.items():
-            if name in missing:
-                _asked(self._core.create, "contacts", property_create=_definition(name, meaning))
-                made.append(name)
-        return made
+        for step in plan.steps:
+            try:
+                self._client.call(step.method, step.path, body=step.body)
+            except PermanentCrmError as error:
+                if error.code != "OBJECT_ALREADY_EXISTS":  # made by another at this moment
+                    raise
+                continue
+            made.append(step)
+        return Plan(steps=made, problems=plan.problems)
 
-    def _properties(self) -> dict[str, Any]:
-        found = _asked(self._core.get_all, "contacts")
-        return {item.name: item for item in found.results}
+    def _has_group(self) -> bool:
+        body = self._client.call("GET", f"{wire.PROPERTIES}/groups").body
+        return any(
+            isinstance(row, dict) and row.get("name") == GROUP for row in body.get("results") or []
+        )
 
-    def _make_group(self) -> None:
-        found = _asked(self._groups.get_all, "contacts")
-        if GROUP not in {item.name for item in found.results}:
-            _asked(
-                self._groups.create,
-                "contacts",
-                property_group_create=PropertyGroupCreate(name=GROUP, label=GROUP_LABEL),
-            )
+    def holds(self, probe: "Probe") -> bool:
+        """Tell whether the token may make a call; the call names no record and changes nothing.
+
+        Raises:
+            CrmError: the portal does not answer, or refuses the token itself.
+        """
+        try:
+            self._client.call("POST", probe.path, body=probe.body)
+        except PermanentCrmError as error:
+            if error.code == "MISSING_SCOPES":
+                return False
+            if "AUTHENTICATION" in error.code:
+                raise
+        return True
 
 
-def _definition(name: str, meaning: str) -> PropertyCreate:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A batch call without any record: HubSpot answers it, or says that the scope is missing."""
+
+    path: str
+    body: Mapping[str, Any]
+
+
+def fault_of(found: Definition, kind: OutputKind, sensitivity: str) -> str:
+    """Return what cannot be changed about a property that we write, with the remedy; or nothing."""
+    wanted = TYPES[kind.kind][0]
+    rules = found.get("modificationMetadata") or {}
+    is_of = found.get("dataSensitivity") or PLAIN
+    if found.get("type") != wanted:
+        return (
+            f"its type is {found.get('type')}, must be {wanted}; a type cannot be changed:"
+            " choose another name in `outputs`"
+        )
+    if found.get("calculated") or rules.get("readOnlyValue"):
+        return "HubSpot calculates it, nobody can write it; choose another name in `outputs`"
+    if is_of != sensitivity:
+        return (
+            f"its data sensitivity is {is_of}, asked for is {sensitivity}; it is set only when a"
+            " property is made: correct `sensitive_outputs`, or choose another name in `outputs`"
+        )
+    lacking = lacking_options(found, kind)
+    if lacking and (found.get("externalOptions") or rules.get("readOnlyOptions")):
+        return (
+            f"its options lack {', '.join(lacking)}, and cannot be changed;"
+            " choose another name in `outputs`"
+        )
+    return ""
+
+
+def lacking_options(found: Definition, kind: OutputKind) -> list[str]:
+    """Return the values that a choice must offer, and does not."""
+    there = {option.get("value") for option in found.get("options") or []}
+    return [option for option in kind.options if option not in there]
+
+
+_GROUP_STEP = Step(
+    text=f'group {GROUP} ("{GROUP_LABEL}")',
+    method="POST",
+    path=f"{wire.PROPERTIES}/groups",
+    body={"name": GROUP, "label": GROUP_LABEL, "displayOrder": -1},
+)
+
+
+def _creation(name: str, meaning: str, sensitivity: str) -> Step:
     kind = OUTPUT_KINDS[meaning]
-    of_type, field_type = _TYPES[kind.kind]
-    return PropertyCreate(
-        group_name=GROUP,
-        name=name,
-        label=kind.label,
-        type=of_type,
-        field_type=field_type,
-        description="Written by leadscore.",
-        options=[
-            OptionInput(
-                label=option.replace("_", " ").capitalize(),
-                value=option,
-                display_order=place,
-                hidden=False,
-            )
-            for place, option in enumerate(kind.options)
-        ],
+    of_type, field_type = TYPES[kind.kind]
+    body = {
+        "groupName": GROUP,
+        "name": name,
+        "label": kind.label,
+        "type": of_type,
+        "fieldType": field_type,
+        "description": "Written by leadscore.",
+        "options": [_option(option, place) for place, option in enumerate(kind.options)],
+    }
+    if sensitivity != PLAIN:
+        body["dataSensitivity"] = sensitivity
+    more = f": {', '.join(kind.options)}" if kind.options else ""
+    words = f"{of_type}{more}" if sensitivity == PLAIN else f"{of_type}, {sensitivity}{more}"
+    return Step(
+        text=f'property {name} "{kind.label}" ({words})',
+        method="POST",
+        path=wire.PROPERTIES,
+        body=body,
     )
 
 
-def _fault(found: Any, kind: OutputKind) -> str:
-    if found is None:
-        return "missing; run `leadscore provision`"
-    wanted = _TYPES[kind.kind][0]
-    if found.type != wanted:
-        return f"its type is {found.type}, must be {wanted}; choose another name in `outputs`"
-    lacking = sorted(set(kind.options) - {option.value for option in found.options or []})
-    return f"its options lack: {', '.join(lacking)}" if lacking else ""
+def _more_options(found: Definition, lacking: Sequence[str]) -> Step:
+    """Return the change that adds options: the list is replaced as a whole, so all are sent."""
+    kept = [
+        {
+            "displayOrder": place,
+            **{k: option[k] for k in _OPTION_KEYS if option.get(k) is not None},
+        }
+        for place, option in enumerate(found.get("options") or [])
+    ]
+    first = max((int(each["displayOrder"]) for each in kept), default=-1) + 1
+    added = [_option(option, first + place) for place, option in enumerate(lacking)]
+    return Step(
+        text=f"options {', '.join(lacking)} of {found['name']}",
+        method="PATCH",
+        path=f"{wire.PROPERTIES}/{found['name']}",
+        body={"options": [*kept, *added]},
+    )
 
 
-def _asked(call: Any, *args: Any, **kwargs: Any) -> Any:
-    """Return the vendor call's answer, bounded in time; its errors become ours."""
-    try:
-        return call(*args, **kwargs, _request_timeout=_TIMEOUT_S)
-    except ApiException as error:
-        # The exception's text holds the reply; only its status leaves this place.
-        raise _error(int(error.status or 0)) from None
-    except HTTPError as error:
-        raise TransientCrmError("network", type(error).__name__) from None
+_OPTION_KEYS = ("label", "value", "description", "displayOrder", "hidden")
 
 
-def _error(status: int) -> CrmError:
-    if status in {401, 403}:
-        return AccessError(str(status), "check the access token and its scopes")
-    if status >= 500 or status in {0, 423, 429}:
-        return TransientCrmError(str(status))
-    return PermanentCrmError(str(status))
+def _option(value: str, place: int) -> dict[str, Any]:
+    label = value.replace("_", " ").capitalize()
+    return {"label": label, "value": value, "displayOrder": place, "hidden": False}

@@ -246,3 +246,64 @@ def test_a_first_response_comes_from_what_is_known_only(practice_text):
         parse_practice(text, "practice.toml")
 
     assert "first_response_from" in str(found.value)
+
+
+OAUTH = {'access_token = { env = "HS_TOKEN" }': 'auth = "oauth"\nclient_id = "invented-client-id"'}
+
+
+def changed(text, changes):
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+def test_account_with_oauth_has_its_addresses_beside_the_webhook(practice_text, environment):
+    practice = parse_practice(changed(practice_text, OAUTH), "practice.toml")
+
+    portal = practice.accounts[0]
+    assert portal.redirect_address == "https://scores.example.com/oauth/hubspot/callback"
+    assert portal.start_address == "https://scores.example.com/oauth/hubspot/start"
+    assert portal.authorize_address == "https://app.hubspot.com/oauth/authorize"
+    assert "access_token" not in load_secrets(practice, environment)["portal"]
+
+
+def test_addresses_of_oauth_keep_a_prefix(practice_text):
+    text = changed(practice_text, OAUTH).replace("example.com/webhooks", "example.com/ls/webhooks")
+
+    portal = parse_practice(text, "practice.toml").accounts[0]
+
+    assert portal.redirect_address == "https://scores.example.com/ls/oauth/hubspot/callback"
+    assert portal.start_address == "https://scores.example.com/ls/oauth/hubspot/start"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({'access_token = { env = "HS_TOKEN" }': ""}, 'auth = "static" needs access_token'),
+        ({'access_token = { env = "HS_TOKEN" }': 'auth = "oauth"'}, "needs client_id"),
+        (
+            {'access_token = { env = "HS_TOKEN" }': 'auth = "oauth"\nclient_id = "x y"'},
+            "must be the app's client id",
+        ),
+        (
+            {"access_token": 'auth = "oauth"\nclient_id = "invented-client-id"\naccess_token'},
+            "has no use for access_token",
+        ),
+        (
+            {"access_token": 'client_id = "invented-client-id"\naccess_token'},
+            "has no use for client_id",
+        ),
+        (
+            {"access_token": 'redirect_url = "https://scores.example.com/cb"\naccess_token'},
+            "redirect_url must end in /oauth/hubspot/callback",
+        ),
+        (
+            {"access_token": 'sensitive_outputs = ["reason"]\naccess_token'},
+            "did you mean 'reasons'",
+        ),
+    ],
+)
+def test_account_that_cannot_be_authorised_says_what_it_lacks(practice_text, changes, words):
+    with pytest.raises(ConfigError, match=words):
+        parse_practice(changed(practice_text, changes), "practice.toml")

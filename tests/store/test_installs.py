@@ -159,12 +159,14 @@ def test_claim_given_back_is_free_also_one_that_a_clock_set_far_ahead(installs, 
 
 
 def test_uninstall_deletes_the_tokens_and_is_remembered(installs, store, clock):
+    assert installs.of("portal").absence() == "not_installed"
     keep(installs, clock)
+    assert installs.of("portal").absence() == ""
 
     assert installs.mark_uninstalled("portal", "service", clock())
     assert not installs.mark_uninstalled("portal", "service", clock())
     assert installs.of("portal").read() is None
-    assert installs.of("portal").is_uninstalled()
+    assert installs.of("portal").absence() == "uninstalled"
     assert installs.state("portal").uninstalled_at == clock()
     acts = [row.act.act for row in store.audit.rows("portal")]
     assert acts == ["app.installed", "app.uninstalled"]

@@ -78,6 +78,13 @@ def _route(app: Flask, tail: str, methods: list[str], view: Callable[..., Respon
 
 
 def _add_properties(app: Flask, views: PropertyViews, calls: Calls) -> None:
+    several = calls.view("properties", SCHEMA_WRITE, views.batch_create)
+    for prefix, defaults in (
+        ("/crm/v3/properties", {"version": "v3"}),
+        (f"/crm/properties/{_DATED}", None),
+    ):
+        rule = f"{prefix}/<kind>/batch/create"
+        app.add_url_rule(rule, rule, several, methods=["POST"], defaults=defaults)
     for tail, view, writes in (
         ("", views.several, ["POST"]),
         ("/groups", views.groups, ["POST"]),

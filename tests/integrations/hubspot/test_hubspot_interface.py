@@ -10,7 +10,6 @@ from integrations.base import Change
 from integrations.errors import CrmError
 from integrations.hubspot.activities import TYPES
 from integrations.hubspot.client import StaticToken
-from integrations.hubspot.setup import HubSpotSetup
 
 
 def now():
@@ -58,19 +57,6 @@ def test_a_long_list_of_associations_comes_in_pages(serve):
     client.activities("contact", [one], ["note"])
 
     assert client.calls()["associations"] == 2
-
-
-def test_set_up_checks_and_makes_the_properties(serve):
-    simulator, _ = serve()
-    url = simulator.url
-    setup = HubSpotSetup(base_url=url, access_token="pat-invented")
-    written = {"score": "lead_score", "tier": "lead_score_tier", "respond_by": "respond_by"}
-
-    setup.check(["message", "no_such"], written)
-    assert setup.missing(written) == list(written.values())
-    setup.provision(written)
-    assert setup.missing(written) == []
-    assert {exchange.method for exchange in seen(simulator)} == {"GET", "POST"}
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,12 @@ import pytest
 import requests
 
 from integrations.errors import AccessError, PermanentCrmError, TransientCrmError
+from integrations.hubspot.consent import authorize_address, challenge_of
 from integrations.hubspot.oauth import (
     AHEAD,
     ClientCredentials,
     OAuthApp,
     UninstalledError,
-    authorize_address,
-    challenge_of,
     client_credentials_token,
 )
 
