@@ -3,11 +3,13 @@
 import click
 
 from config.practice import HubSpotAccount, SalesforceAccount
+from config.register import activity_kinds
 from console.acting import token_shelves
 from console.cli import FINDINGS, UNREACHABLE, USAGE
 from console.loading import BadConfigurationError, Configuration, load_configuration
 from integrations.errors import AccessError, CrmError
 from integrations.registry import provision_account
+from integrations.salesforce.setup import advice_of
 from store.installs import AccountTokens
 from webhooks.wiring import utc_now
 
@@ -40,23 +42,18 @@ def _one(
     *,
     dry_run: bool,
 ) -> int:
-    if not isinstance(account, HubSpotAccount):
-        click.echo(
-            f"{account.name}: Salesforce fields are made in its Setup for now;"
-            " `leadscore doctor` says which are missing (docs/salesforce.md lists them)"
-        )
-        return 0
     try:
         plan = provision_account(
             loaded.practice,
             account,
             loaded.secrets[account.name],
             dry_run=dry_run,
+            kinds=activity_kinds(loaded.model),
             shelf=shelf,
             now=utc_now,
         )
     except CrmError as error:
-        advice = ""
+        advice = advice_of(error) if isinstance(account, SalesforceAccount) else ""
         if error.code == "MISSING_SCOPES":
             advice = "; properties are made with the scope crm.schemas.contacts.write"
         click.echo(f"{account.name}: {error}{advice}", err=True)

@@ -166,11 +166,30 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing that `provision` makes, and the request that does it."""
+
+    text: str  #: As in `property lead_score (number)`.
+    method: str
+    path: str
+    body: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be made in a CRM, and what only a person can put right."""
+
+    steps: Sequence[Step] = ()
+    problems: Sequence[str] = ()  #: Each with its remedy.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Portion:
     """Some of the events that a CRM kept for us, in the form of a delivery."""
 
     body: bytes = field(repr=False)  #: As the adapter of the feed's kind reads it.
     position: str  #: Where the next portion begins.
+    is_uninstalled: bool = False  #: It tells that the account took our app away.
 
 
 class Feed(Protocol):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from config.practice import HubSpotAccount, Practice, SalesforceAccount
 from config.register import activity_kinds
-from integrations.base import Adapter, CrmClient, Feed, Finding, RecordRef
+from integrations.base import Adapter, CrmClient, Feed, Finding, Plan, RecordRef, Step
 from integrations.errors import PayloadError
 from integrations.hubspot.adapter import HubSpotAdapter
 from integrations.hubspot.events import Portal
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from integrations.hubspot.journal import Journal
     from integrations.hubspot.oauth import OAuthApp
     from integrations.hubspot.project import AppProject
-    from integrations.hubspot.setup import Plan
     from integrations.hubspot.tokens import Shelf
     from integrations.hubspot.vendor import VendorClient
     from integrations.salesforce.auth import Grant
+    from integrations.salesforce.client import SalesforceClient
 
 Secrets = Mapping[str, Mapping[str, str]]  #: Account name -> key -> secret.
 
@@ -351,18 +351,36 @@ def check_account(
     Raises:
         CrmError: the CRM does not answer, or refuses us.
     """
-    read = _read_of(practice, account)
-    written = practice.outputs(account)
     if isinstance(account, HubSpotAccount):
         return _check_portal(practice, account, secrets, kinds=kinds, shelf=shelf, now=now)
-    from integrations.salesforce import setup  # noqa: PLC0415
+    from integrations.salesforce import checks  # noqa: PLC0415
+
+    wanted = checks.Wanted(
+        organization_id=account.organization_id,
+        api_version=account.api_version,
+        objects=account.objects,
+        read=_read_of(practice, account),
+        written=practice.outputs(account),
+        activities=activities_read(account, kinds),
+        related=account.related,
+        record_types=account.only_record_types,
+    )
+    with _salesforce_client(account, secrets, now=now) as client:
+        return checks.check(client, wanted)
+
+
+@contextmanager
+def _salesforce_client(
+    account: SalesforceAccount, secrets: Mapping[str, str], *, now: Callable[[], datetime]
+) -> "Iterator[SalesforceClient]":
+    """Open a client of an org for the block."""
     from integrations.salesforce.client import SalesforceClient  # noqa: PLC0415
 
-    client = build_client(account, secrets, clock=time.monotonic, sleep=time.sleep)
+    client = build_client(account, secrets, clock=time.monotonic, sleep=time.sleep, now=now)
     if not isinstance(client, SalesforceClient):
         raise TypeError("a Salesforce account makes a Salesforce client")
     try:
-        return setup.check(client, account.objects, read, written)
+        yield client
     finally:
         client.close()
 
@@ -421,20 +439,63 @@ def needed_subscriptions(
 
 def provision_account(
     practice: Practice,
-    account: HubSpotAccount,
+    account: HubSpotAccount | SalesforceAccount,
     secrets: Mapping[str, str],
     *,
     dry_run: bool,
+    kinds: Collection[str] = (),
     shelf: "Shelf | None" = None,
     now: Callable[[], datetime],
-) -> "Plan":
-    """Make what is missing in a portal; return what was, or would be. Raises: CrmError."""
+) -> Plan:
+    """Make what is missing in a CRM; return what was, or would be. Raises: CrmError."""
+    if isinstance(account, SalesforceAccount):
+        from integrations.salesforce.setup import SalesforceSetup  # noqa: PLC0415
+
+        with _salesforce_client(account, secrets, now=now) as org:
+            making = SalesforceSetup(org)
+            act_on = making.plan if dry_run else making.provision
+            return act_on(account.objects, practice.outputs(account))
     from integrations.hubspot.setup import HubSpotSetup  # noqa: PLC0415
 
     with _vendor_client(account, secrets, shelf=shelf, now=now) as (client, _):
         setup = HubSpotSetup(client)
         act = setup.plan if dry_run else setup.provision
-        return act(practice.outputs(account), account.sensitive_outputs)
+        plan = act(practice.outputs(account), account.sensitive_outputs)
+    if not account.journal:
+        return plan
+    made = _subscribe_journal(practice, account, secrets, kinds=kinds, dry_run=dry_run, now=now)
+    return Plan(steps=[*plan.steps, *made], problems=plan.problems)
+
+
+def _subscribe_journal(
+    practice: Practice,
+    account: HubSpotAccount,
+    secrets: Mapping[str, str],
+    *,
+    kinds: Collection[str],
+    dry_run: bool,
+    now: Callable[[], datetime],
+) -> list[Step]:
+    """Make the subscriptions of the journal that are missing; return them as steps."""
+    from integrations.hubspot.journal import subscribe, wanted_subscriptions  # noqa: PLC0415
+    from integrations.hubspot.project import ACTIVITY_CHANGES  # noqa: PLC0415
+    from integrations.hubspot.wire import JOURNAL_SUBSCRIPTIONS, OBJECT_TYPES  # noqa: PLC0415
+
+    read = activities_read(account, kinds)
+    activities = {
+        type_id: [each for each in (ACTIVITY_CHANGES[name],) if each]
+        for type_id, name in OBJECT_TYPES.items()
+        if name in read
+    }
+    wanted = wanted_subscriptions(account.portal_id, _read_of(practice, account), activities)
+    journal = hubspot_journal(account, secrets, now=now, clock=time.monotonic, sleep=time.sleep)
+    try:
+        return [
+            Step(text=f"journal subscription: {each}", method="POST", path=JOURNAL_SUBSCRIPTIONS)
+            for each in subscribe(journal, wanted, dry_run=dry_run)
+        ]
+    finally:
+        journal.close()
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from integrations.errors import AccessError, CrmError, PositionLostError, RateLi
 from store.accounts import Accounts
 from store.feeds import Feeds
 from store.inbox import Inbox
+from store.installs import Installs
 from webhooks.bell import Bell
 from webhooks.health import Health
 
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 LASTS = timedelta(seconds=120)
 #: How often a feed that another worker fetches is asked for.
 LOOK_S = 15.0
+#: Who is named in the audit trail for what a feed tells.
+ACTOR = "crm"
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 60.0
 #: While a person must act: client secret, scope.
 ACCESS_PAUSE_S = 300.0
@@ -40,6 +43,7 @@ class FeedReader:
         states: Feeds,
         inbox: Inbox,
         accounts: Accounts,
+        installs: Installs,
         health: Health,
         bell: Bell,
         clock: Callable[[], datetime],
@@ -51,6 +55,7 @@ class FeedReader:
         self._states = states
         self._inbox = inbox
         self._accounts = accounts
+        self._installs = installs
         self._health = health
         self._bell = bell
         self._clock = clock
@@ -111,6 +116,9 @@ class FeedReader:
         if portion is not None:
             position = portion.position
             self._store(account, feed.kind, portion.body)
+            if portion.is_uninstalled:
+                log.error("app.uninstalled", extra={"account": account})
+                self._installs.mark_uninstalled(account, ACTOR, self._clock())
         self._states.advance(account, feed.kind, self._owner, position=position, now=self._clock())
         return feed.pause_s if portion is None else 0.0
 

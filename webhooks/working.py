@@ -100,6 +100,7 @@ def build_feed_reader(
         states=store.feeds,
         inbox=store.inbox,
         accounts=store.accounts,
+        installs=store.installs,
         health=health,
         bell=bell,
         clock=clock,

@@ -36,6 +36,9 @@ SCOPES = (
 #: Where the files lie: HubSpot's own hosts and its storage. Not documented.
 FILE_HOSTS = ("hubapi.com", "hubspot.com", "hubspotusercontent.com", "amazonaws.com")
 
+#: The type of the events that tell of an app's removal. Source: section 2.7.
+UNINSTALLS = "4-1916193"
+
 #: What stands in place of a file that cannot be read: its delivery is quarantined, and seen.
 UNREADABLE = b'{"journal":"unreadable"}'
 
@@ -177,12 +180,22 @@ class JournalFeed:
         except PayloadError:
             return Portion(body=UNREADABLE, position=str(offset))
         made = [self._webhook(event) for event in events]
-        body = orjson.dumps([event for event in made if event is not None])
-        return Portion(body=body, position=str(offset))
+        return Portion(
+            body=orjson.dumps([event for event in made if event is not None]),
+            position=str(offset),
+            is_uninstalled=any(map(self._is_uninstall, events)),
+        )
 
     def close(self) -> None:
         """See `Feed.close`."""
         self._journal.close()
+
+    def _is_uninstall(self, event: Any) -> bool:
+        return (
+            isinstance(event, dict)
+            and str(event.get("portalId")) == self._journal.portal_id
+            and (event.get("action") == "APP_UNINSTALL" or UNINSTALLS in _kinds_of(event))
+        )
 
     def _webhook(self, event: Any) -> dict[str, Any] | None:
         """Return the webhook event that says the same, without values; None for our own write."""
@@ -201,6 +214,10 @@ class JournalFeed:
             kind = "propertyChange"  # it does not say who went: they are read, and are gone
         kept = {name: event[name] for name in _IDS if name in event}
         return {"subscriptionType": f"{subject}.{kind}", "appId": self._app_id, **kept}
+
+
+def _kinds_of(event: Mapping[str, Any]) -> set[str]:
+    return {str(event.get(name)) for name in ("eventTypeId", "objectTypeId")}
 
 
 def _is_offset(value: object) -> bool:
@@ -241,6 +258,13 @@ def wanted_subscriptions(
             "actions": ["GDPR_DELETE"],
         },
     ]
+    wanted.append(
+        {
+            "subscriptionType": "APP_LIFECYCLE_EVENT",
+            "eventTypeId": UNINSTALLS,
+            "properties": [],
+        }
+    )
     for type_id, changing in sorted(activities.items()):
         wanted.append(
             {
@@ -278,12 +302,15 @@ def subscribe(
             continue
         if not dry_run:
             journal.ask(wire.JOURNAL_SUBSCRIPTIONS, each)
-        made.append(f"{each['subscriptionType'].lower()} {each['objectTypeId']}")
+        kind = each.get("objectTypeId") or each.get("eventTypeId")
+        made.append(f"{str(each['subscriptionType']).lower()} {kind}")
     return made
 
 
 def _covers(row: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     lists = ("actions", "properties", "associatedObjectTypeIds")
+    if wanted["subscriptionType"] == "APP_LIFECYCLE_EVENT":  # of the app, and of no portal
+        return UNINSTALLS in _kinds_of(row) and not row.get("deletedAt")
     return (
         all(
             str(row.get(name)) == str(wanted[name])

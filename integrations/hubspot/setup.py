@@ -5,9 +5,10 @@ Definitions are read and made on dated paths: the vendor's typed classes know no
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from integrations.base import Plan, Step
 from integrations.errors import PermanentCrmError, TransientCrmError
 from integrations.hubspot import wire
 from integrations.hubspot.vendor import VendorClient
@@ -30,24 +31,6 @@ _HIDDEN_KINDS = (SENSITIVE, "highly_sensitive")
 
 #: A property's definition as HubSpot gives it.
 Definition = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One thing that `provision` makes, and the request that does it."""
-
-    text: str  #: As in `property lead_score (number)`.
-    method: str
-    path: str
-    body: Mapping[str, Any] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What is to be made in a portal, and what only a person can put right."""
-
-    steps: Sequence[Step] = ()
-    problems: Sequence[str] = ()  #: Each with its remedy.
 
 
 class HubSpotSetup:

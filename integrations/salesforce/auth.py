@@ -12,6 +12,7 @@ import jwt
 import requests
 
 from integrations.errors import AccessError, CrmError, TransientCrmError
+from integrations.salesforce.wire import RECORD_ID
 
 #: A 401 twice within this time, with a login between them, is no matter of an old token.
 FRESH_S = 30.0
@@ -91,6 +92,7 @@ class TokenStore:
         self._clock = clock  #: Monotonic seconds.
         self._lock = threading.Lock()
         self._token = ""
+        self.user_id = ""  #: Whom we act as; empty before the first login.
         self._since = 0.0
 
     def token(self) -> str:
@@ -122,6 +124,8 @@ class TokenStore:
         token = body.get("access_token") if isinstance(body, dict) else None
         if response.status_code == 200 and isinstance(token, str) and token:
             self._token, self._since = token, self._clock()
+            who = str(body.get("id") or "").rpartition("/")[2]
+            self.user_id = who if RECORD_ID.match(who) else ""
             return token
         raise _refusal(response.status_code, body)
 

@@ -54,6 +54,25 @@ class OrgCalls:
         """Return another token than the `refused` one. Raises: CrmError."""
         return self._tokens.renew(refused)
 
+    @property
+    def user_id(self) -> str:
+        """Whom we act as; empty before the first login."""
+        return self._tokens.user_id
+
+    def versions(self) -> list[str]:
+        """Return the API versions that the org serves, as `63.0`. Raises: CrmError."""
+
+        def send() -> list[str]:
+            response = self._session.get(f"{self._base_url.rstrip('/')}/services/data")
+            if response.status_code != requests.codes.ok:
+                raise error_of(response.status_code, None)
+            try:
+                return [str(row["version"]) for row in response.json()]
+            except (ValueError, TypeError, KeyError):
+                raise TransientCrmError("bad_reply", "no versions") from None
+
+        return self.caller.call("versions", send)
+
     def close(self) -> None:
         """Close the connections."""
         self._session.close()

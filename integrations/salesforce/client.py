@@ -310,6 +310,15 @@ class SalesforceClient:
             raise TransientCrmError("bad_reply", "query: not an object")
         return found
 
+    @property
+    def org(self) -> OrgCalls:
+        """The org's calls, for its set-up."""
+        return self._calls
+
+    def query(self, soql: str) -> list[Mapping[str, Any]]:
+        """Return the first rows of a query whose parts were checked. Raises: CrmError."""
+        return _records_of(self._query(soql))
+
     def calls(self) -> Mapping[str, int]:
         """See `CrmClient.calls`."""
         return self._caller.counts()

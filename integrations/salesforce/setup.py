@@ -1,67 +1,169 @@
-"""Set-up of an org: which fields are there for our user, and of the right type."""
+"""Makes the score fields of an org, and grants them to our user: `leadscore provision`.
 
-from collections.abc import Collection, Mapping
+By the Tooling API, one call a field, for orgs that do not take the package. It needs a user who may
+customise the application; the integration user should not be one for longer than this takes.
+Source: reference salesforce.md section 5.1; Tooling API, "CustomField"; Object Reference,
+"FieldPermissions", "PermissionSetAssignment".
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from integrations.base import Finding
+from integrations.base import Plan, Step
+from integrations.errors import CrmError, PermanentCrmError, TransientCrmError
 from integrations.outputs import OUTPUT_KINDS, OutputKind
+from integrations.salesforce.checks import TYPES
 from integrations.salesforce.client import SalesforceClient
+from integrations.salesforce.names import ACCOUNT
 
-#: Our kind -> Salesforce field types that hold it. Source: reference salesforce.md section 5.1.
-_TYPES = {
-    "number": {"double", "int", "percent"},
-    "choice": {"picklist"},
-    "text": {"textarea", "string"},
-    "datetime": {"datetime"},
-}
+PERMISSION_SET = "Leadscore_Integration"
+PERMISSION_LABEL = "leadscore: integration user"
+_TOOLING = "tooling/sobjects/CustomField"
+_GRANTS = "sobjects/FieldPermissions"
 
 
-def check(
-    client: SalesforceClient,
-    objects: Collection[str],
-    read: Collection[str],
-    written: Mapping[str, str],
-) -> list[Finding]:
-    """Return what is right and wrong with the fields of each object, as our user sees them.
+class SalesforceSetup:
+    """Makes what is missing, through one client."""
 
-    Args:
-        client: Calls the org.
-        objects: Object types that are scored.
-        read: Fields of the field map.
-        written: Meaning -> field that we write.
+    def __init__(self, client: SalesforceClient) -> None:
+        self._client = client
 
-    Raises:
-        CrmError: the org does not answer, or refuses the login.
-    """
-    findings = []
-    for name in objects:
-        fields = {field["name"]: field for field in client.describe(name)["fields"]}
-        findings.append(
-            Finding(f"{name}: connection and login", ok=True, detail=f"{len(fields)} fields")
+    def plan(self, objects: Sequence[str], written: Mapping[str, str]) -> Plan:
+        """Return what is to be made. Makes nothing.
+
+        Args:
+            objects: What is scored. A person account has the fields of its contact.
+            written: Meaning -> field that we write.
+
+        Raises:
+            CrmError: The org does not answer, or refuses us.
+        """
+        steps: list[Step] = []
+        problems: list[str] = []
+        for name in dict.fromkeys("Contact" if o == ACCOUNT else o for o in objects):
+            there = {each["name"]: each for each in self._client.describe(name)["fields"]}
+            for meaning, field in written.items():
+                kind = OUTPUT_KINDS[meaning]
+                found = there.get(field)
+                if found is None:
+                    steps.append(_creation(name, field, kind))
+                elif found.get("type") not in TYPES[kind.kind]:
+                    wanted = " or ".join(sorted(TYPES[kind.kind]))
+                    problems.append(
+                        f"{name}.{field}: its type is {found.get('type')}, must be {wanted};"
+                        " choose another name in `outputs`"
+                    )
+        return Plan(steps=steps, problems=problems)
+
+    def provision(self, objects: Sequence[str], written: Mapping[str, str]) -> Plan:
+        """Make what `plan` says, and let our user see and edit it; return what was made.
+
+        Safe to repeat: a field that is there, but hidden from us, is granted only.
+
+        Raises:
+            CrmError: The org does not answer, or refuses us.
+        """
+        plan = self.plan(objects, written)
+        if not plan.steps:
+            return plan
+        made = [step for step in plan.steps if self._make(step)]
+        permission_set = self._permission_set()
+        granted = self._granted(permission_set)
+        for step in plan.steps:
+            field = str(step.body["FullName"])
+            if field not in granted:
+                grant = _grant(permission_set, field)
+                self._client.org.call("provision", _GRANTS, method="POST", json=grant)
+                made.append(Step(text=f"access to {field}", method="POST", path=_GRANTS))
+        self._assign(permission_set)
+        return Plan(steps=made, problems=plan.problems)
+
+    def _make(self, step: Step) -> bool:
+        """Make a field; tell whether it was new."""
+        try:
+            self._client.org.call("provision", step.path, method="POST", json=step.body)
+        except PermanentCrmError as error:
+            if error.code != "duplicate_developer_name":
+                raise
+            return False  # it is there, and hidden from us
+        return True
+
+    def _permission_set(self) -> str:
+        rows = self._client.query(f"SELECT Id FROM PermissionSet WHERE Name = '{PERMISSION_SET}'")
+        if rows:
+            return str(rows[0]["Id"])
+        body = {"Name": PERMISSION_SET, "Label": PERMISSION_LABEL}
+        return self._created("sobjects/PermissionSet", body)
+
+    def _granted(self, permission_set: str) -> set[str]:
+        soql = f"SELECT Field FROM FieldPermissions WHERE ParentId = '{permission_set}'"  # noqa: S608  # an id of the org's own
+        return {str(row.get("Field")) for row in self._client.query(soql)}
+
+    def _assign(self, permission_set: str) -> None:
+        user = self._client.org.user_id
+        if not user:
+            raise TransientCrmError("bad_reply", "the login did not say whom we act as")
+        soql = (
+            f"SELECT Id FROM PermissionSetAssignment WHERE PermissionSetId = '{permission_set}'"  # noqa: S608  # ids of the org's own
+            f" AND AssigneeId = '{user}'"
         )
-        for field in read:
-            known = field in fields
-            findings.append(
-                Finding(
-                    f"reads {name}.{field}",
-                    ok=known,
-                    detail="" if known else "no such field, or our user may not see it",
-                )
-            )
-        for meaning, field in written.items():
-            fault = _fault(fields.get(field), OUTPUT_KINDS[meaning])
-            findings.append(Finding(f"writes {name}.{field}", ok=not fault, detail=fault))
-    return findings
+        if not self._client.query(soql):
+            body = {"PermissionSetId": permission_set, "AssigneeId": user}
+            self._created("sobjects/PermissionSetAssignment", body)
+
+    def _created(self, path: str, body: Mapping[str, Any]) -> str:
+        answer = self._client.org.call("provision", path, method="POST", json=body)
+        if not isinstance(answer, dict) or not isinstance(answer.get("id"), str):
+            raise TransientCrmError("bad_reply", "no id of what was made")
+        return str(answer["id"])
 
 
-def _fault(found: Mapping[str, Any] | None, kind: OutputKind) -> str:
-    if found is None:
-        return "missing, or hidden from our user: make the field, grant it in a permission set"
-    if found.get("type") not in _TYPES[kind.kind]:
-        wanted = " or ".join(sorted(_TYPES[kind.kind]))
-        return f"its type is {found.get('type')}, must be {wanted}"
-    if not found.get("updateable"):
-        return "our user may not edit it: grant edit in a permission set"
-    values = {value.get("value") for value in found.get("picklistValues") or []}
-    lacking = sorted(set(kind.options) - values)
-    return f"its values lack: {', '.join(lacking)}" if lacking else ""
+def advice_of(error: CrmError) -> str:
+    """Return what to do about a refusal, as an end of its message."""
+    if error.code in {"insufficient_access", "insufficient_access_or_readonly"}:
+        return (
+            "; fields are made by a user with `Customize Application`: grant it for a while, or"
+            " deploy the package (docs/salesforce.md)"
+        )
+    return ""
+
+
+def _creation(name: str, field: str, kind: OutputKind) -> Step:
+    return Step(
+        text=f"field {name}.{field} ({kind.kind})",
+        method="POST",
+        path=_TOOLING,
+        body={"FullName": f"{name}.{field}", "Metadata": _metadata(kind)},
+    )
+
+
+def _metadata(kind: OutputKind) -> dict[str, Any]:
+    common = {"label": kind.label[:40], "description": "Written by leadscore.", "required": False}
+    match kind.kind:
+        case "number":
+            return {**common, "type": "Number", "precision": 3, "scale": 0}
+        case "choice":
+            values = [
+                {"valueName": each, "label": each.replace("_", " ").capitalize(), "default": False}
+                for each in kind.options
+            ]
+            definition = {"sorted": False, "value": values}
+            return {
+                **common,
+                "type": "Picklist",
+                "valueSet": {"restricted": True, "valueSetDefinition": definition},
+            }
+        case "text":
+            return {**common, "type": "LongTextArea", "length": 32_768, "visibleLines": 8}
+        case _:
+            return {**common, "type": "DateTime"}
+
+
+def _grant(permission_set: str, field: str) -> dict[str, Any]:
+    return {
+        "ParentId": permission_set,
+        "SobjectType": field.partition(".")[0],
+        "Field": field,
+        "PermissionsRead": True,
+        "PermissionsEdit": True,
+    }

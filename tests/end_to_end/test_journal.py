@@ -98,7 +98,7 @@ def test_what_happened_while_we_were_away_is_fetched_and_scored(portal, start):
     later = portal.create_contacts([{"message": "Do you take my insurance?"}])
     until(lambda: scored(portal) == {*before, *later})
     assert service.store.feeds.state("hubspot", "hubspot").position
-    assert portal.counters["requests"] == 0
+    assert portal.counters["deliveries_sent"] == 0
 
 
 def test_restart_goes_on_where_it_was(portal, start):

@@ -89,6 +89,12 @@ class Journal:
             more["newObjectId"] = int(record_id)
         self._keep("OBJECT", ACTIONS[event], type_id, more)
 
+    def note_uninstall(self) -> None:
+        """Keep that the app was taken away; its shape is unverified."""
+        if any(s["subscriptionType"] == "APP_LIFECYCLE_EVENT" for s in self._subscriptions):
+            kind = {"objectTypeId": "4-1916193", "objectId": self._app_id}
+            self._waiting.append(self._event("appLifecycle", "APP_UNINSTALL") | kind)
+
     def note_link(self, type_id: str, record_id: str, other_type: str, other_id: str) -> None:
         """Keep that a record was associated with another."""
         for subscription in self._of("ASSOCIATION", "ASSOCIATION_ADDED", type_id):

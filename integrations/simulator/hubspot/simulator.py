@@ -244,6 +244,7 @@ class HubSpotSimulator:
         """Uninstall the app: refreshing fails from now on."""
         with self._account.lock:
             self._account.tokens.revoke_refresh_tokens()
+            self._account.journal.note_uninstall()
 
     def revoke_access_tokens(self) -> None:
         """End every access token of OAuth before its time; refreshing brings new ones."""

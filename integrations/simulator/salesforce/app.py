@@ -64,6 +64,7 @@ def create_app(org: Org) -> Flask:
         ("queryAll", "query", ["GET"], views.query_all),
         ("query/<cursor>", "query", ["GET"], views.query_more),
         ("queryAll/<cursor>", "query", ["GET"], views.query_more),
+        ("tooling/sobjects/CustomField", "tooling", ["POST"], views.custom_field),
         ("composite", "composite", ["POST"], views.composite),
         ("composite/sobjects", "collections_update", ["PATCH"], views.collections_update),
         (

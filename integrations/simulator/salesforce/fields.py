@@ -115,9 +115,11 @@ class Field:
     system: bool = False  #: Only Salesforce sets it.
     is_long: bool = False
 
-    def describe(self) -> dict[str, object]:
+    def describe(self, *, is_encrypted: bool = False) -> dict[str, object]:
         """Return the field as the describe call shows it."""
+        can_filter = not self.is_long and not is_encrypted
         return {
+            "encrypted": is_encrypted,
             "name": self.name,
             "label": self.label or self.name.removesuffix("__c").replace("_", " "),
             "type": self.type,
@@ -128,8 +130,8 @@ class Field:
             "nillable": not self.required and not self.system,
             "createable": not self.system,
             "updateable": not self.system,
-            "filterable": not self.is_long,
-            "sortable": not self.is_long and self.type != "multipicklist",
+            "filterable": can_filter,
+            "sortable": can_filter and self.type != "multipicklist",
             "groupable": not self.is_long and self.type not in ("double", "datetime"),
             "restrictedPicklist": self.restricted,
             "picklistValues": [
@@ -279,6 +281,24 @@ def objects(*, provisioned: bool) -> dict[str, dict[str, Field]]:
         "ClinicalServiceRequest": [
             *_system(),
             Field(name="PatientId", type="reference", length=18),
+        ],
+        "PermissionSet": [
+            *_system(),
+            Field(name="Name", type="string", length=80),
+            Field(name="Label", type="string", length=80),
+        ],
+        "FieldPermissions": [
+            *_system(),
+            Field(name="ParentId", type="reference", length=18),
+            Field(name="SobjectType", type="picklist", length=40),
+            Field(name="Field", type="picklist", length=255),
+            Field(name="PermissionsRead", type="boolean"),
+            Field(name="PermissionsEdit", type="boolean"),
+        ],
+        "PermissionSetAssignment": [
+            *_system(),
+            Field(name="AssigneeId", type="reference", length=18),
+            Field(name="PermissionSetId", type="reference", length=18),
         ],
         "RecordType": [
             Field(name="Id", type="id", length=18, system=True),

@@ -19,6 +19,10 @@ PREFIXES = {
     "Account": "001",
     "CampaignMember": "00v",
     "RecordType": "012",
+    "PermissionSet": "0PS",
+    "FieldPermissions": "01k",
+    "PermissionSetAssignment": "0Pa",
+    "CustomField": "00N",
     "ClinicalServiceRequest": "0cq",
     "Organization": "00D",
 }

@@ -28,6 +28,8 @@ class Records:
         self._now = now
         self._emit = emit
         self.objects = objects(provisioned=settings.provisioned)
+        #: Fields that the integration user may not see.
+        self.hidden = set(settings.hidden_fields)
         self.tables: dict[str, dict[str, Values]] = {name: {} for name in self.objects}
         self._made = dict.fromkeys(self.objects, 0)
         short = settings.organization_id[:15]
@@ -35,7 +37,7 @@ class Records:
             "Id": settings.organization_id,
             "Name": "Simulated Clinic",
             "IsSandbox": True,
-            "OrganizationType": "Developer Edition",
+            "OrganizationType": settings.edition,
         }
 
     def visible(self, entity: str, name: str) -> Field | None:
@@ -45,7 +47,7 @@ class Records:
         if field is None:
             folded = name.lower()
             field = next((each for each in fields.values() if each.name.lower() == folded), None)
-        return None if field is None or field.name in self._settings.hidden_fields else field
+        return None if field is None or field.name in self.hidden else field
 
     def find(self, entity: str, given: object) -> Values | None:
         """Return a live record by either form of its id."""
@@ -135,6 +137,11 @@ class Records:
             kind = self.tables["RecordType"].get(type_id, {})
             record["RecordType.DeveloperName"] = kind.get("DeveloperName")
 
+    def add_field(self, entity: str, field: Field) -> None:
+        """Add a custom field; nobody may see it until a permission set grants it."""
+        self.objects[entity][field.name] = field
+        self.hidden.add(field.name)
+
     def delete(self, record: Values) -> None:
         """Move a record to the recycle bin: queryAll still shows it."""
         record["IsDeleted"] = True
@@ -142,7 +149,7 @@ class Records:
 
     def _checked(self, entity: str, given: Mapping[str, object], *, by_api: bool) -> Values:
         fields = self.objects[entity]
-        hidden = self._settings.hidden_fields
+        hidden = self.hidden
         values: Values = {}
         for name, value in given.items():
             field = fields.get(name) or self.visible(entity, name)

@@ -59,6 +59,9 @@ class SalesforceSettings:
     message_fields: tuple[str, ...] = ()  #: Besides Id, such as LastModifiedDate.
     message_session_id: str | None = field(default=None, repr=False)  #: None: sent as nil.
     provisioned: bool = True  #: The score fields exist.
+    edition: str = "Developer Edition"
+    may_customize: bool = True  #: The user may make fields and permission sets.
+    encrypted_fields: tuple[str, ...] = ()  #: By Shield, so that nothing is filtered by them.
     hidden_fields: tuple[str, ...] = ()  #: Fields the integration user may not see.
     validation_rule: tuple[str, str] | None = None  #: Field that must be set, and the message.
     assigned_owner_id: str = "0058d000000OwnBAAW"  #: Whom the assignment rules give Leads to.

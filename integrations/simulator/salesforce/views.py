@@ -5,7 +5,7 @@ Source: reference salesforce.md sections 3.1 and 3.2.
 
 from flask import request
 
-from integrations.simulator.salesforce import composite
+from integrations.simulator.salesforce import composite, tooling
 from integrations.simulator.salesforce.calls import Org, json_body
 from integrations.simulator.salesforce.errors import (
     ApiError,
@@ -60,7 +60,10 @@ class Views:
             "createable": True,
             "updateable": True,
             "queryable": True,
-            "fields": [field.describe() for field in fields],
+            "fields": [
+                field.describe(is_encrypted=field.name in self._org.settings.encrypted_fields)
+                for field in fields
+            ],
         }
 
     def query(self, version: str, **_: str) -> Answer:
@@ -110,13 +113,34 @@ class Views:
         """Answer several calls in one."""
         return composite.run(self._org, json_body(), version)
 
+    def custom_field(self, **_: str) -> Answer:
+        """Make a custom field by the Tooling API."""
+        self._need_customizing()
+        body = json_body()
+        name = str(body.get("FullName"))
+        entity, _, field = name.partition(".")
+        self._need(entity)
+        if field in self._org.records.objects[entity]:
+            message = f"There is already a field named {field.removesuffix('__c')} on {entity}."
+            raise ApiError(400, "DUPLICATE_DEVELOPER_NAME", message)
+        self._org.records.add_field(entity, tooling.field_of(field, body.get("Metadata")))
+        return 201, {"id": "00N8d000000FldAAAW", "success": True, "errors": []}
+
+    def _need_customizing(self) -> None:
+        if not self._org.settings.may_customize:
+            raise ApiError(403, "INSUFFICIENT_ACCESS", "insufficient access rights on entity")
+
     def create(self, entity: str, **_: str) -> Answer:
         """Add one record."""
         self._need(entity)
+        if entity in tooling.OF_PERMISSIONS:
+            self._need_customizing()
         try:
             made = self._org.records.create(entity, json_body(), by_api=True)
         except RecordError as error:
             raise _single(error) from None
+        if entity in tooling.OF_PERMISSIONS:
+            tooling.grant(self._org.records, self._org.settings.user_id)
         self._org.counts.add("records_written")
         return 201, {"id": made, "success": True, "errors": []}
 

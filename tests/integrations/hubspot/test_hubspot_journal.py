@@ -213,6 +213,16 @@ def test_odd_offset_is_no_position(offset):
         feed_of(SAMPLE.read_bytes(), position=offset).fetch("")
 
 
+def test_uninstall_is_told_and_is_no_event_of_a_record(fed):
+    simulator, _, feed = fed
+    simulator.create_contacts([{"message": "a"}])
+    assert not feed.fetch("").is_uninstalled
+    simulator.revoke_refresh_tokens()
+    portion = all_of(feed)[-1]
+    assert portion.is_uninstalled
+    assert portion.body == b"[]"
+
+
 def test_unknown_offset_is_told_apart(fed):
     _, _, feed = fed
     with pytest.raises(PositionLostError):
@@ -277,8 +287,8 @@ def test_subscriptions_are_made_once_and_widened(serve, journal_of):
     simulator, _ = serve()
     journal = journal_of(simulator)
     wanted = wanted_subscriptions("4000001", ["message"], {CALL: ("hs_call_disposition",)})
-    assert len(subscribe(journal, wanted, dry_run=True)) == 4
-    assert len(subscribe(journal, wanted, dry_run=False)) == 4
+    assert len(subscribe(journal, wanted, dry_run=True)) == 5
+    assert len(subscribe(journal, wanted, dry_run=False)) == 5
     assert subscribe(journal, wanted, dry_run=False) == []
     more = wanted_subscriptions("4000001", ["message", "phone"], {CALL: ()})
     assert subscribe(journal, more, dry_run=False) == ["object 0-1"]

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from config.practice import SalesforceAccount
 from integrations.base import Change, Happening, RecordRef
 from integrations.errors import AccessError, PermanentCrmError
 from integrations.registry import build_client
@@ -19,26 +18,6 @@ ALL = ("Task", "Event", "CampaignMember")
 
 def at(**ago):
     return (NOW - timedelta(**ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-@pytest.fixture
-def org_at():
-    """Return what makes the account of a pretend org."""
-
-    def make(url, **more):
-        given = {
-            "crm": "salesforce",
-            "name": "org",
-            "organization_id": "00D8d000000HLs1EAG",
-            "base_url": url,
-            "consumer_key": {"env": "A"},
-            "consumer_secret": {"env": "B"},
-            "path_token": {"env": "C"},
-            "sender_ranges": ("127.0.0.0/8",),
-        }
-        return SalesforceAccount(**{**given, **more})
-
-    return make
 
 
 @pytest.fixture

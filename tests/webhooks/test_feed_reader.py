@@ -46,6 +46,7 @@ def start(store, accounts, health, clock, monkeypatch):
             states=store.feeds,
             inbox=inbox,
             accounts=accounts,
+            installs=store.installs,
             health=health,
             bell=CountingBell(),
             clock=clock,
@@ -127,6 +128,12 @@ def test_lost_position_begins_at_the_earliest_and_is_swept_for(start, store, acc
     until(lambda: waiting(store))
     assert feed.asked[:2] == ["old", ""]
     assert "portal" in accounts.sweeps_due(clock())
+
+
+def test_account_that_took_the_app_away_is_marked(start, store, clock):
+    start(Script(Portion(body=b"[]", position="p1", is_uninstalled=True)))
+    until(lambda: store.installs.state("portal").uninstalled_at)
+    assert store.installs.state("portal").uninstalled_at == clock()
 
 
 def test_two_workers_take_turns(start, store):
