@@ -48,7 +48,7 @@ def main() -> None:
             p99: list[float] = []
             for _ in range(ROUNDS):
                 for kind, port in ports.items():
-                    answer = _load(port, request)
+                    answer = load(port, request)
                     if set(answer["codes"]) != {"200"}:
                         raise SystemExit(f"{kind}: {answer['codes']}")
                     found[kind].append(answer["per_second"])
@@ -108,8 +108,8 @@ def signed_request(events: int, port: int, secret: str) -> bytes:
     return head.encode() + body
 
 
-def _load(port: int, request: bytes) -> dict:
-    command = [sys.executable, "-m", "bench.loader", str(port), str(CONNECTIONS), str(SECONDS)]
+def load(port: int, request: bytes, connections: int = CONNECTIONS) -> dict:
+    command = [sys.executable, "-m", "bench.loader", str(port), str(connections), str(SECONDS)]
     found = subprocess.run(command, input=request, capture_output=True, check=True)
     return json.loads(found.stdout)
 

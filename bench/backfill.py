@@ -57,7 +57,7 @@ def main() -> None:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        seen = _watch(process)
+        seen = watch(process)
         said = process.communicate()[0]
         seconds = time.perf_counter() - began
     counters = simulator.counters
@@ -77,7 +77,7 @@ def main() -> None:
     )
 
 
-def _watch(process: subprocess.Popen[str]) -> dict[str, float]:
+def watch(process: subprocess.Popen[str]) -> dict[str, float]:
     """Return a dict that a thread fills with CPU seconds and the most memory of `process`."""
     seen = {"cpu": 0.0, "rss": 0.0}
 

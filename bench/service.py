@@ -12,10 +12,12 @@ from importlib import resources
 from pathlib import Path
 
 from config.load import environment
+from integrations.simulator.salesforce import SalesforceSettings
 
 #: Of the benchmark's own app; no secret.
 CLIENT_SECRET = "bench-client-secret"  # noqa: S105
 ACCESS_TOKEN = "bench-access-token"  # noqa: S105
+PATH_TOKEN = "bench-path-token-of-43-characters-in-all-00"  # noqa: S105
 
 
 def prepared(
@@ -48,6 +50,33 @@ def prepared(
         "DATABASE_URL": database_url or f"sqlite:///{folder / 'data' / 'leadscore.db'}",
         "HUBSPOT_ACCESS_TOKEN": ACCESS_TOKEN,
         "HUBSPOT_CLIENT_SECRET": CLIENT_SECRET,
+    }
+
+
+def prepared_org(
+    folder: Path, settings: SalesforceSettings, url: str, *, port: int = 8080
+) -> dict[str, str]:
+    """Do as `prepared`, for one Salesforce org at `url`."""
+    text = resources.files("console").joinpath("demo.toml").read_text("utf-8")
+    start, end = (
+        text.index('[[accounts]]\nname = "hubspot"'),
+        text.index('[[accounts]]\nname = "salesforce'),
+    )
+    text = (text[:start] + text[end:]).replace("{salesforce_url}", url)
+    practice = folder / f"practice-{port}.toml"
+    practice.write_text(text.replace("{service_url}", f"http://127.0.0.1:{port}"), "utf-8")
+    key = folder / "master.key"
+    key.write_text(f"1 primary {secrets.token_hex(32)}\n", "ascii")
+    key.chmod(0o600)
+    return {
+        **environment(),
+        "LEADSCORE_PRACTICE": str(practice),
+        "LEADSCORE_MASTER_KEY_FILE": str(key),
+        "LEADSCORE_PORT": str(port),
+        "DATABASE_URL": f"sqlite:///{folder / 'data' / 'leadscore.db'}",
+        "SALESFORCE_CONSUMER_KEY": settings.consumer_key,
+        "SALESFORCE_CONSUMER_SECRET": settings.consumer_secret,
+        "SALESFORCE_PATH_TOKEN": PATH_TOKEN,
     }
 
 

@@ -89,7 +89,8 @@ class SalesforceSetup:
         return True
 
     def _permission_set(self) -> str:
-        rows = self._client.query(f"SELECT Id FROM PermissionSet WHERE Name = '{PERMISSION_SET}'")
+        soql = f"SELECT Id FROM PermissionSet WHERE Name = '{PERMISSION_SET}'"  # noqa: S608  # our own name
+        rows = self._client.query(soql)
         if rows:
             return str(rows[0]["Id"])
         body = {"Name": PERMISSION_SET, "Label": PERMISSION_LABEL}

@@ -203,7 +203,7 @@ def test_s039_an_expired_session_costs_one_login(salesforce):
     logins = salesforce.salesforce.counters["oauth"]
     salesforce.salesforce.expire_sessions()
     # A token that was just fetched is not believed to be old so soon.
-    tokens = salesforce.service.works[0].client._tokens
+    tokens = salesforce.service.works[0].client.org._tokens
     tokens._since -= 60
 
     settle(salesforce, salesforce.arrive(5, seed=9))

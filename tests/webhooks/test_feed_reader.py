@@ -131,6 +131,9 @@ def test_lost_position_begins_at_the_earliest_and_is_swept_for(start, store, acc
 
 
 def test_account_that_took_the_app_away_is_marked(start, store, clock):
+    store.installs.keep(
+        "portal", access_token="a", refresh_token="r", expires_at=clock(), actor="x", now=clock()
+    )
     start(Script(Portion(body=b"[]", position="p1", is_uninstalled=True)))
     until(lambda: store.installs.state("portal").uninstalled_at)
     assert store.installs.state("portal").uninstalled_at == clock()

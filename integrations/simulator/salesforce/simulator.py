@@ -198,6 +198,11 @@ class SalesforceSimulator:
         with self._org.lock:
             self._org.usage.exhaust()
 
+    def calls_used(self) -> int:
+        """Return how many calls of the last 24 hours the org has counted."""
+        with self._org.lock:
+            return self._org.usage.used
+
     def _create(self, entity: str, values: Mapping[str, object]) -> str:
         with self._org.lock:
             try:

@@ -5,7 +5,7 @@ Metadata API 63.0, "CustomField". A new field is hidden until it is granted (ref
 salesforce.md section 5.1).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from integrations.simulator.salesforce.errors import ApiError
@@ -58,7 +58,7 @@ def _long(name: str, metadata: Mapping[str, Any]) -> Field:
     return Field(name=name, type="textarea", length=metadata["length"], is_long=True)
 
 
-_MAKERS = {
+_MAKERS: Mapping[str, Callable[[str, Mapping[str, Any]], Field]] = {
     "Number": _number,
     "Picklist": _picklist,
     "LongTextArea": _long,

@@ -118,7 +118,7 @@ class Views:
         self._need_customizing()
         body = json_body()
         name = str(body.get("FullName"))
-        entity, _, field = name.partition(".")
+        entity, field = name.partition(".")[::2]
         self._need(entity)
         if field in self._org.records.objects[entity]:
             message = f"There is already a field named {field.removesuffix('__c')} on {entity}."

@@ -142,7 +142,7 @@ def test_missing_fields_are_made_granted_and_can_be_written(org):
     values = {"Lead_Score__c": 71, "Lead_Score_Tier__c": "hot", "Lead_Score_Reasons__c": "+5 a"}
     assert client.write("Lead", [Change(record_id=one, properties=values)]).written == {one}
     before = client.calls()["provision"]
-    assert setup.provision(("Lead", "Contact"), WRITTEN).steps == ()
+    assert not setup.provision(("Lead", "Contact"), WRITTEN).steps
     assert client.calls()["provision"] == before
 
 
@@ -163,7 +163,7 @@ def test_user_who_may_not_customise_is_told_what_to_do(org):
 def test_field_of_another_type_is_a_problem_and_stays(org):
     _, client = org()
     plan = SalesforceSetup(client).plan(("Lead",), {"score": "Description"})
-    assert plan.steps == ()
+    assert not plan.steps
     assert "its type is textarea" in plan.problems[0]
 
 
