@@ -11,7 +11,9 @@ def create() -> Flask:
     app = Flask("bare", static_folder=None)
 
     @app.post("/webhooks/hubspot")
-    def bare() -> str:
+    @app.post("/webhooks/salesforce/<token>")
+    def bare(token: str = "") -> str:
+        del token
         request.get_data(cache=False)
         return ""
 

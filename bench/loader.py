@@ -4,10 +4,20 @@ Usage: python -m bench.loader PORT CONNECTIONS SECONDS < request  ->  one JSON l
 """
 
 import json
+import re
 import selectors
 import socket
 import sys
 import time
+
+LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
+
+
+def is_whole(answer: bytes) -> bool:
+    """Tell whether header and body have come; every server here says how long the body is."""
+    head, end, body = answer.partition(b"\r\n\r\n")
+    length = LENGTH.search(head)
+    return bool(end) and (length is None or len(body) >= int(length.group(1)))
 
 
 def main() -> None:
@@ -20,6 +30,7 @@ def main() -> None:
         sock = socket.create_connection(("127.0.0.1", port))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         chooser.register(sock, selectors.EVENT_READ)
+    pending: dict[int, bytes] = {}
     codes: dict[str, int] = {}
     waits: list[float] = []
     began = time.perf_counter()
@@ -31,7 +42,10 @@ def main() -> None:
             answer = key.fileobj.recv(65_536)
             if not answer:
                 raise SystemExit("the server closed a connection")
-            # Answers are small: header and body come in one piece.
+            answer = pending.pop(key.fd, b"") + answer
+            if not is_whole(answer):
+                pending[key.fd] = answer
+                continue
             code = answer[9:12].decode()
             codes[code] = codes.get(code, 0) + 1
             now = time.perf_counter()
