@@ -11,7 +11,8 @@ from urllib.parse import quote, urlencode
 #: What the work needs. Source: reference hubspot.md section 4.2.
 NEEDED_SCOPES = ("oauth", "crm.objects.contacts.read", "crm.objects.contacts.write")
 #: To make the properties, and to read e-mails: the admin may leave them out.
-OPTIONAL_SCOPES = ("crm.schemas.contacts.write", "sales-email-read")
+EMAIL_SCOPE = "sales-email-read"
+OPTIONAL_SCOPES = ("crm.schemas.contacts.write", EMAIL_SCOPE)
 #: To read and write properties of Sensitive Data (section 4.3).
 SENSITIVE_SCOPES = ("crm.objects.contacts.sensitive.read", "crm.objects.contacts.sensitive.write")
 

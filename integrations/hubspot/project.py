@@ -11,6 +11,13 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
+from integrations.hubspot.consent import (
+    EMAIL_SCOPE,
+    NEEDED_SCOPES,
+    OPTIONAL_SCOPES,
+    SENSITIVE_SCOPES,
+)
+
 #: The newest version that the vendor's tools call supported (project-parsing-lib 0.23.0).
 PLATFORM_VERSION = "2026.03"
 
@@ -84,7 +91,7 @@ def app_project(plan: AppPlan) -> AppProject:
     return AppProject(
         files=files,
         subscriptions=sum(map(len, subscriptions.values())),
-        scopes=tuple(_scopes(plan)),
+        scopes=tuple(_scopes(plan)[0]),
         absent=() if plan.webhook_url else (WEBHOOKS_FILE,),
         left_out=tuple(name for name in changes if name in NOT_SUBSCRIBABLE),
     )
@@ -99,27 +106,27 @@ def model_name(version: str) -> str:
     return re.sub(r"-[0-9a-f]{12}\Z", "", version)
 
 
-def _scopes(plan: AppPlan) -> list[str]:
-    """Return the scopes the app asks for. Source: reference hubspot.md sections 4.2 and 4.3."""
-    needed = [
-        "oauth",
-        "crm.objects.contacts.read",
-        "crm.objects.contacts.write",
-        "crm.schemas.contacts.write",
-    ]
-    if "email" in plan.activity_types:
-        needed.append("sales-email-read")
+def _scopes(plan: AppPlan) -> tuple[list[str], list[str]]:
+    """Return the scopes the app must have, and those that a portal's admin may leave out.
+
+    By OAuth they are what our address of HubSpot's page asks for (`consent`), whoever installs it;
+    a token of one portal has what is listed here, and no more.
+    Source: reference hubspot.md sections 4.2 and 4.3.
+    """
+    needed, optional = list(NEEDED_SCOPES), list(OPTIONAL_SCOPES)
     if plan.writes_sensitive:
-        needed += ["crm.objects.contacts.sensitive.read", "crm.objects.contacts.sensitive.write"]
-    return needed
+        needed += SENSITIVE_SCOPES
+    if plan.redirect_url:
+        return needed, optional
+    unread = set() if "email" in plan.activity_types else {EMAIL_SCOPE}
+    return [*needed, *(scope for scope in optional if scope not in unread)], []
 
 
 def _app(plan: AppPlan) -> dict[str, Any]:
     auth: dict[str, Any] = {"type": "oauth" if plan.redirect_url else "static"}
     if plan.redirect_url:
         auth["redirectUrls"] = [plan.redirect_url]
-    auth["requiredScopes"] = _scopes(plan)
-    auth["optionalScopes"] = []
+    auth["requiredScopes"], auth["optionalScopes"] = _scopes(plan)
     auth["conditionallyRequiredScopes"] = []
     config: dict[str, Any] = {
         "name": "Lead score",

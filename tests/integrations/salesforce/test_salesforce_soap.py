@@ -47,41 +47,42 @@ def test_the_watch_for_opened_files_sees_one():
     assert any(name.startswith("socket.") for name in seen)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        document(f'<!DOCTYPE l [<!ENTITY l0 "ha">{LAUGHS}]><l>&l9;</l>'),
-        document(f'<!DOCTYPE a [<!ENTITY b "{"x" * 100_000}">]><a>{"&b;" * 5000}</a>'),
-        document('<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'),
-        document('<!DOCTYPE a [<!ENTITY b SYSTEM "http://127.0.0.1:9/x">]><a>&b;</a>'),
-        document('<!DOCTYPE a SYSTEM "http://127.0.0.1:9/evil.dtd"><a/>'),
-        document('<!DOCTYPE a PUBLIC "-//x" "file:///etc/passwd"><a/>'),
-        document('<!DOCTYPE a [<!ENTITY % p SYSTEM "file:///etc/passwd"> %p;]><a/>'),
-        document("<!DOCTYPE a><a/>"),
-        document("<a>&undefined;</a>"),
-        b"<a>" * 200_000 + b"</a>" * 200_000,
-        b"<a>" * 33 + b"</a>" * 33,
-        b"<a/>" * 10,
-        '<?xml version="1.0" encoding="UTF-16"?><a/>'.encode("utf-16"),
-        "<a/>".encode("utf-16-le"),
-        "<a/>".encode("utf-32"),
-        b'<?xml version="1.0" encoding="UTF-16"?><a/>',
-        b'<?xml version="1.0" encoding="ISO-8859-1"?><a>\xe9</a>',
-        b'<?xml version="1.0" encoding="ISO-8859-1"?><a/>',
-        b'<?xml version="1.0" encoding="UTF-7"?><a/>',
-        b'<?xml version="1.0" encoding="ebcdic-cp-us"?><a/>',
-        b"<a>\x00</a>",
-        b"<a>\xff</a>",
-        b"",
-        b"text",
-        b"<a",
-        b"<a></b>",
-        b"<a b='1' b='2'/>",
-        b"<x:a/>",
-        b"<?xml version='1.1'?><a/>",
-    ],
-    ids=lambda body: repr(body[:40]),
-)
+HOSTILE = [
+    document(f'<!DOCTYPE l [<!ENTITY l0 "ha">{LAUGHS}]><l>&l9;</l>'),
+    document(f'<!DOCTYPE a [<!ENTITY b "{"x" * 100_000}">]><a>{"&b;" * 5000}</a>'),
+    document('<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'),
+    document('<!DOCTYPE a [<!ENTITY b SYSTEM "http://127.0.0.1:9/x">]><a>&b;</a>'),
+    document('<!DOCTYPE a SYSTEM "http://127.0.0.1:9/evil.dtd"><a/>'),
+    document('<!DOCTYPE a PUBLIC "-//x" "file:///etc/passwd"><a/>'),
+    document('<!DOCTYPE a [<!ENTITY % p SYSTEM "file:///etc/passwd"> %p;]><a/>'),
+    document("<!DOCTYPE a><a/>"),
+    document("<a>&undefined;</a>"),
+    b"<a>" * 200_000 + b"</a>" * 200_000,
+    b"<a>" * 33 + b"</a>" * 33,
+    b"<a/>" * 10,
+    '<?xml version="1.0" encoding="UTF-16"?><a/>'.encode("utf-16"),
+    "<a/>".encode("utf-16-le"),
+    "<a/>".encode("utf-32"),
+    b'<?xml version="1.0" encoding="UTF-16"?><a/>',
+    b'<?xml version="1.0" encoding="ISO-8859-1"?><a>\xe9</a>',
+    b'<?xml version="1.0" encoding="ISO-8859-1"?><a/>',
+    b'<?xml version="1.0" encoding="UTF-7"?><a/>',
+    b'<?xml version="1.0" encoding="ebcdic-cp-us"?><a/>',
+    b"<a>\x00</a>",
+    b"<a>\xff</a>",
+    b"",
+    b"text",
+    b"<a",
+    b"<a></b>",
+    b"<a b='1' b='2'/>",
+    b"<x:a/>",
+    b"<?xml version='1.1'?><a/>",
+]
+
+hostile = pytest.mark.parametrize("body", HOSTILE, ids=lambda body: repr(body[:40]))
+
+
+@hostile
 def test_s014_hostile_xml_is_refused_at_once_and_opens_nothing(body, nothing_opened):
     began = time.perf_counter()
 
@@ -222,3 +223,25 @@ def test_s018_a_mutated_message_is_read_or_refused(data):
         body[at : at + data.draw(st.integers(0, 8))] = data.draw(st.binary(max_size=8))
     with contextlib.suppress(PayloadError):
         read_message(bytes(body))
+
+
+@hostile
+def test_s014_the_shipped_server_refuses_hostile_xml_cheaply(
+    body, service, raw, request_bytes, path_token
+):
+    path = f"/webhooks/salesforce/{path_token}"
+    before = time.process_time()
+    answer = raw(service.port, request_bytes(path, body, {"Content-Type": "text/xml"}))
+    assert answer.split()[1] in {b"400", b"403"}
+    assert time.process_time() - before < 1.0
+    assert service.store.inbox.counts()["waiting"] == 0
+
+
+def test_s014_after_all_attacks_an_honest_message_is_taken(
+    service, raw, request_bytes, path_token, outbound
+):
+    path = f"/webhooks/salesforce/{path_token}"
+    for body in HOSTILE:
+        raw(service.port, request_bytes(path, body, {"Content-Type": "text/xml"}))
+    answer = raw(service.port, request_bytes(path, outbound("00Q8d0000001aBC")))
+    assert b"<Ack>true</Ack>" in answer
