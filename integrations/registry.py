@@ -179,7 +179,10 @@ def build_client(
         clock=clock,
     )
     return SalesforceClient(
-        calls, related=account.related, only_record_types=account.only_record_types
+        calls,
+        sleep=sleep,
+        related=account.related,
+        only_record_types=account.only_record_types,
     )
 
 

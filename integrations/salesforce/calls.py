@@ -5,7 +5,7 @@ host, no redirect) and our own token store; its login, its retries and its `sf.L
 not used (reference salesforce.md section 4.2).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import requests
 from simple_salesforce.api import Salesforce
@@ -72,6 +72,29 @@ class OrgCalls:
                 raise TransientCrmError("bad_reply", "no versions") from None
 
         return self.caller.call("versions", send)
+
+    def fetch(self, kind: str, path: str) -> tuple[str, Mapping[str, str]]:
+        """Return text and headers of an answer that is no JSON. Raises: CrmError."""
+
+        def send() -> tuple[str, Mapping[str, str]]:
+            token = self._tokens.token()
+            response = self._get(path, token)
+            if response.status_code == requests.codes.unauthorized:
+                response = self._get(path, self._tokens.renew(token))
+            if response.status_code != requests.codes.ok:
+                try:
+                    content = response.json()
+                except ValueError:
+                    content = None
+                raise error_of(response.status_code, content)
+            response.encoding = "utf-8"
+            return response.text, response.headers
+
+        return self.caller.call(kind, send)
+
+    def _get(self, path: str, token: str) -> requests.Response:
+        url = f"{self._base_url.rstrip('/')}/services/data/v{self.api_version}/{path}"
+        return self._session.get(url, headers={"Authorization": f"Bearer {token}"})
 
     def close(self) -> None:
         """Close the connections."""

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,8 @@ from integrations.errors import (
     PermanentCrmError,
     TransientCrmError,
 )
-from integrations.salesforce import around, composite, listing, wire
+from integrations.salesforce import around, bulk, composite, listing, wire
+from integrations.salesforce.bulk import BulkListing, is_bulk
 from integrations.salesforce.calls import OrgCalls, error_of
 from integrations.salesforce.fields import Fields
 from integrations.salesforce.names import ACCOUNT, PREFIXES, all_on_object
@@ -50,18 +51,24 @@ class SalesforceClient:
         self,
         calls: OrgCalls,
         *,
+        sleep: Callable[[float], None],
         related: Mapping[str, str] | None = None,
         only_record_types: Collection[str] = (),
+        bulk_from: int = bulk.FROM,
     ) -> None:
         """Make a client.
 
         Args:
             calls: The org's calls.
+            sleep: Waits for a query job.
             related: Other objects whose events count -> the field that names the record.
             only_record_types: Developer names; records of other types are none of ours.
+            bulk_from: All records are listed by a query job from so many on.
         """
         self._calls = calls
         self._caller = calls.caller
+        self._bulk = BulkListing(calls=calls, sleep=sleep)
+        self._bulk_from = bulk_from
         self._related = dict(related or {})
         self.activity_types: Collection[str] = frozenset((*around.TYPES, *self._related))
         self._fields = Fields(self.describe)
@@ -200,12 +207,21 @@ class SalesforceClient:
         return found
 
     def list_ids(self, object_type: str, *, since: datetime | None, cursor: str = "") -> Page:
-        """See `CrmClient.list_ids`: by SOQL, 2,000 a call."""
+        """See `CrmClient.list_ids`: by SOQL, 2,000 a call; of very many, by a query job."""
         _scored(object_type)
+        if is_bulk(cursor):
+            return self._bulk.page(cursor)
         only = listing.Only(object_type, self._only)
         total = None
         if since is None and not cursor:
             total = self._query(listing.counting(only)).get("totalSize")
+            if isinstance(total, int) and total >= self._bulk_from:
+                try:
+                    return self._bulk.begin(listing.all_of(only), total)
+                except PermanentCrmError as error:  # not in every edition
+                    log.warning(
+                        "bulk.failed", extra={"account": self._caller.account, "code": error.code}
+                    )
         rows = self._query(listing.question(only, since, cursor)).get("records")
         if not isinstance(rows, list):
             raise TransientCrmError("bad_reply", "query: no records")

@@ -72,11 +72,19 @@ def question(only: Only, since: datetime | None, cursor: str) -> str:
     return f"SELECT {rows} LIMIT {wire.QUERY_PAGE}"
 
 
+def all_of(only: Only) -> str:
+    """Return the SOQL of all records, in whatever order, for a query job."""
+    return f"SELECT Id FROM {only.object_type}{_where(only)}"  # noqa: S608  # our own names
+
+
+def _where(only: Only) -> str:
+    conditions = only.conditions()
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
 def counting(only: Only) -> str:
     """Return the SOQL that counts all records of a full listing."""
-    conditions = only.conditions()
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f"SELECT COUNT() FROM {only.object_type}{where}"  # noqa: S608  # our own names
+    return f"SELECT COUNT() FROM {only.object_type}{_where(only)}"  # noqa: S608  # our own names
 
 
 def page(rows: Sequence[Mapping[str, Any]], *, by_change: bool, total: int | None) -> Page:

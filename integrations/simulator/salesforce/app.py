@@ -65,6 +65,9 @@ def create_app(org: Org) -> Flask:
         ("query/<cursor>", "query", ["GET"], views.query_more),
         ("queryAll/<cursor>", "query", ["GET"], views.query_more),
         ("tooling/sobjects/CustomField", "tooling", ["POST"], views.custom_field),
+        ("jobs/query", "bulk", ["POST"], views.query_job),
+        ("jobs/query/<job>", "bulk", ["GET"], views.query_job_state),
+        ("jobs/query/<job>/results", "bulk", ["GET"], views.query_job_results),
         ("composite", "composite", ["POST"], views.composite),
         ("composite/sobjects", "collections_update", ["PATCH"], views.collections_update),
         (

@@ -15,6 +15,7 @@ from flask import Response, request
 
 from integrations.simulator.counters import Counters
 from integrations.simulator.faults import Faults
+from integrations.simulator.salesforce.bulk import QueryJobs
 from integrations.simulator.salesforce.errors import ApiError, limit_exceeded, unparsable
 from integrations.simulator.salesforce.oauth import Sessions
 from integrations.simulator.salesforce.query import Queries
@@ -37,6 +38,7 @@ class Org:
     faults: Faults
     records: Records
     queries: Queries
+    jobs: QueryJobs
     sessions: Sessions
     usage: "Usage"
 
@@ -88,9 +90,20 @@ class Calls:
             except ApiError as error:
                 status, body = error.status, error.body
             headers = {"Sforce-Limit-Info": f"api-usage={org.usage.used}/{org.usage.limit}"}
+            if isinstance(body, Csv):
+                more = {**headers, **body.headers}
+                return Response(body.text, status, more, content_type="text/csv")
             return json_answer(status, body, headers)
 
         return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Csv:
+    """An answer that is no JSON."""
+
+    text: str
+    headers: Mapping[str, str]
 
 
 def json_answer(status: int, body: object, headers: Mapping[str, str]) -> Response:

@@ -60,6 +60,14 @@ class Queries:
         self._cursors[locator] = (version, rows)
         return self._page(locator, 0)
 
+    def all_rows(self, statement: str, *, version: str) -> list[dict[str, object]]:
+        """Return all rows of a statement without functions, for a query job."""
+        query = parse(statement)
+        entity = _entity(self._records, query.entity)
+        names = [_readable(self._records, entity, each.field).name for each in query.columns]
+        found = self._found(query, entity, deleted=False)
+        return [shown(entity, record, names, version) for record in found]
+
     def next(self, cursor: str) -> dict[str, object]:
         """Return the page a `nextRecordsUrl` names."""
         locator, _, start = cursor.partition("-")

@@ -60,6 +60,7 @@ class SalesforceSettings:
     message_session_id: str | None = field(default=None, repr=False)  #: None: sent as nil.
     provisioned: bool = True  #: The score fields exist.
     edition: str = "Developer Edition"
+    bulk_polls: int = 1  #: How often a query job is asked about before it is done.
     may_customize: bool = True  #: The user may make fields and permission sets.
     encrypted_fields: tuple[str, ...] = ()  #: By Shield, so that nothing is filtered by them.
     hidden_fields: tuple[str, ...] = ()  #: Fields the integration user may not see.

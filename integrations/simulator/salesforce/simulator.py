@@ -5,7 +5,7 @@ by `server.running`), `create_leads`, `create_contacts`, `create_tasks`, `create
 `delete_lead`, `convert_lead`, `record`, `leads`, `expire_sessions`, `exhaust_calls`, `counters`,
 `faults`, `wait_until_idle`, `set_target`.
 
-Counters: `oauth`, `limits`, `describe`, `query`, `collections_read`, `collections_update`, `composite`,
+Counters: `oauth`, `limits`, `describe`, `query`, `collections_read`, `collections_update`, `composite`, `bulk`,
 `records` (calls about a single record), `records_read`, `records_written`, `auto_assigned`
 (Leads whose owner an assignment rule changed), and those of `counters.DELIVERY_COUNTS`, where
 an event is a notification.
@@ -24,6 +24,7 @@ from integrations.simulator.counters import DELIVERY_COUNTS, Counters
 from integrations.simulator.courier import Courier
 from integrations.simulator.faults import Faults
 from integrations.simulator.salesforce.app import create_app
+from integrations.simulator.salesforce.bulk import QueryJobs
 from integrations.simulator.salesforce.calls import Org, Usage
 from integrations.simulator.salesforce.errors import ApiError, RecordError
 from integrations.simulator.salesforce.ids import NOTIFICATION, numbered_id
@@ -47,6 +48,7 @@ CALL_COUNTS = (
     "collections_read",
     "collections_update",
     "composite",
+    "bulk",
     "records",
     "records_read",
     "records_written",
@@ -61,6 +63,7 @@ class SalesforceSimulator:
         chance = random.Random(settings.seed)  # noqa: S311 - repeatable, not secret
         counts = Counters((*CALL_COUNTS, *DELIVERY_COUNTS))
         records = Records(settings, now=now, emit=self._emit)
+        queries = Queries(records)
         self._org = Org(
             settings=settings,
             now=now,
@@ -68,7 +71,8 @@ class SalesforceSimulator:
             counts=counts,
             faults=Faults(),
             records=records,
-            queries=Queries(records),
+            queries=queries,
+            jobs=QueryJobs(queries, polls=settings.bulk_polls),
             sessions=Sessions(settings, now=now, chance=chance),
             usage=Usage(limit=settings.daily_calls, now=now),
         )
@@ -202,6 +206,11 @@ class SalesforceSimulator:
         """Return how many calls of the last 24 hours the org has counted."""
         with self._org.lock:
             return self._org.usage.used
+
+    def fail_jobs(self) -> None:
+        """Let all query jobs fail from now on."""
+        with self._org.lock:
+            self._org.jobs.fail_all = True
 
     def _create(self, entity: str, values: Mapping[str, object]) -> str:
         with self._org.lock:

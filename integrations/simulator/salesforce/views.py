@@ -6,7 +6,7 @@ Source: reference salesforce.md sections 3.1 and 3.2.
 from flask import request
 
 from integrations.simulator.salesforce import composite, tooling
-from integrations.simulator.salesforce.calls import Org, json_body
+from integrations.simulator.salesforce.calls import Csv, Org, json_body
 from integrations.simulator.salesforce.errors import (
     ApiError,
     RecordError,
@@ -108,6 +108,22 @@ class Views:
         results = update_collection(self._org.records, json_body(), assign=self._assign)
         self._org.counts.add("records_written", sum(bool(each["success"]) for each in results))
         return 200, results
+
+    def query_job(self, version: str, **_: str) -> Answer:
+        """Make a query job."""
+        return 200, self._org.jobs.create(json_body(), version)
+
+    def query_job_state(self, job: str, **_: str) -> Answer:
+        """Say how far a query job is."""
+        return 200, self._org.jobs.state(job)
+
+    def query_job_results(self, job: str, **_: str) -> Answer:
+        """Return a part of a query job's results as CSV."""
+        most = request.args.get("maxRecords", "50000")
+        if not most.isdecimal():
+            raise ApiError(400, "INVALIDJOB", "maxRecords must be a number")
+        text, headers = self._org.jobs.results(job, int(most), request.args.get("locator", ""))
+        return 200, Csv(text, headers)
 
     def composite(self, version: str, **_: str) -> Answer:
         """Answer several calls in one."""
