@@ -3,7 +3,6 @@
 import logging
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -33,9 +32,8 @@ _RECORD_TYPE = "RecordTypeId"
 _TOO_MANY = "EXCEEDED_ID_LIMIT"
 
 
-@dataclass(slots=True)
 class _Aside(threading.local):
-    """What the thread's last read brought besides the records."""
+    """What the thread's last read brought besides the records. No slots: they would be shared."""
 
     ids: frozenset[str] = frozenset()
     types: frozenset[str] = frozenset()

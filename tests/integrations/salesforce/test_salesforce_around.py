@@ -1,6 +1,7 @@
 """Activities around records, converted leads, hidden fields: what one call brings."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -118,13 +119,28 @@ def test_from_the_second_batch_on_they_come_with_the_read(org):
     assert {kind: n for kind, n in made.items() if n} == {"composite": 1}
 
 
-def test_what_one_thread_read_is_not_anothers(org):
+def test_records_that_were_not_just_read_are_asked_about(org):
     simulator, client = org()
     one, other = simulator.create_leads([lead(), lead()])
     simulator.create_tasks([task(other)])
     client.activities("Lead", [one], ALL)
     client.read("Lead", [one], READ)
     assert set(client.activities("Lead", [other], ALL)) == {other}
+
+
+def test_what_one_thread_read_is_not_anothers(org):
+    simulator, client = org()
+    one, other = simulator.create_leads([lead(), lead()])
+    simulator.create_tasks([task(one), task(other)])
+    client.activities("Lead", [one], ALL)
+    client.read("Lead", [one], READ)
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(client.read, "Lead", [other], READ).result()
+        before = client.calls()["composite"]
+        assert set(client.activities("Lead", [one], ALL)) == {one}
+        found = threads.submit(client.activities, "Lead", [other], ALL).result()
+    assert set(found) == {other}
+    assert client.calls()["composite"] == before  # both had theirs by them
 
 
 def test_more_rows_than_an_answer_holds_are_asked_for_by_halves(org):
