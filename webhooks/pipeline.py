@@ -22,41 +22,20 @@ from scoring.model import ScoringModel
 from scoring.result import LeadScore
 from scoring.text.semantic import Meaning
 from store.accounts import Lease, LeaseLostError
-from store.due import CREATED, WRITTEN_LATE, Claim, DueMark, Retry
+from store.due import CREATED, WRITTEN_LATE, Claim, DueMark
 from store.leads import Batch, Leads, LeadState, ScoredLead
 from store.merging import Merging
 from store.tombstones import Record
+from webhooks.failures import DATA_TRIES, Failures
 from webhooks.following import followed
 from webhooks.health import Health
 
 log = logging.getLogger(__name__)
 
-#: A record's data may be mended meanwhile: tries before a person must look. Source: S27.
-DATA_TRIES = 5
-#: Passing faults of a single record are tried for so long. Source: S27.
-RETRY_WINDOW = timedelta(hours=72)
-FIRST_RETRY_S = 5.0
 #: The cause of a record that another one went on as.
 MERGED = "merged"
 #: So long after its creation was told, a record's activities are not asked for.
 NEW_FOR = timedelta(seconds=10)
-LONGEST_RETRY_S = 6 * 3600.0
-
-
-def retry_delay(attempt: int, jitter: float) -> timedelta:
-    """Return how long to wait after failed try number `attempt` (from 0).
-
-    Doubles from 5 s to 6 h, give or take 20 %.
-
-    Args:
-        attempt: Failed tries before this one.
-        jitter: A random number from 0 to 1.
-
-    >>> retry_delay(0, 0.5).total_seconds(), retry_delay(3, 0.0).total_seconds()
-    (5.0, 32.0)
-    """
-    wait = min(FIRST_RETRY_S * 2 ** min(attempt, 20), LONGEST_RETRY_S)
-    return timedelta(seconds=wait * (0.8 + 0.4 * jitter))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,8 +271,7 @@ class Pipeline:
         states: Mapping[str, LeadState],
         now: datetime,
     ) -> Batch:
-        retries: list[Retry] = []
-        dead: list[tuple[Claim, str]] = []
+        failures = Failures(now, self._rng)
         vanished = [item.claim for item in scored if item.claim.record_id in outcome.gone]
         kept = []
         for item in scored:
@@ -307,47 +285,21 @@ class Pipeline:
             kept.append(_stored(item, holds))
             code = outcome.refused.get(record_id)
             if code is not None:
-                self._again(item.claim, f"refused_{code}", now, retries, dead, tries=DATA_TRIES)
+                failures.add(item.claim, f"refused_{code}", tries=DATA_TRIES)
             elif record_id in outcome.retry:
-                self._again(item.claim, outcome.retry[record_id], now, retries, dead)
+                failures.add(item.claim, outcome.retry[record_id])
         for claim in poison:
-            self._again(claim, "not_scored", now, retries, dead, tries=DATA_TRIES)
+            failures.add(claim, "not_scored", tries=DATA_TRIES)
         for claim in locked:
-            self._again(claim, "key_missing", now, retries, dead)
+            failures.add(claim, "key_missing")
         if locked:
             self._health.alarm("records are sealed under a master key that is not here")
         return Batch(
             object_type=object_type,
             scored=kept,
-            retries=retries,
+            retries=failures.retries,
             gone=[*gone, *vanished],
-            dead=dead,
-        )
-
-    def _again(
-        self,
-        claim: Claim,
-        code: str,
-        now: datetime,
-        retries: list[Retry],
-        dead: list[tuple[Claim, str]],
-        *,
-        tries: int | None = None,
-    ) -> None:
-        """Put a failed claim among those to try again, or among the dead letters (S27)."""
-        first = claim.first_failed_at or now
-        is_over = now - first > RETRY_WINDOW if tries is None else claim.attempts + 1 >= tries
-        code = code[:60].lower()
-        if is_over:
-            dead.append((claim, code))
-            return
-        retries.append(
-            Retry(
-                claim=claim,
-                due_at=now + retry_delay(claim.attempts, self._rng.random()),
-                error_code=code,
-                first_failed_at=first,
-            )
+            dead=failures.dead,
         )
 
     def refuse(
@@ -360,10 +312,9 @@ class Pipeline:
     ) -> None:
         """Put off a record that the CRM refuses to read, alone in its batch."""
         now = self._clock()
-        retries: list[Retry] = []
-        dead: list[tuple[Claim, str]] = []
-        self._again(claim, f"refused_{error.code}", now, retries, dead, tries=DATA_TRIES)
-        batch = Batch(object_type=object_type, retries=retries, dead=dead)
+        failures = Failures(now, self._rng)
+        failures.add(claim, f"refused_{error.code}", tries=DATA_TRIES)
+        batch = Batch(object_type=object_type, retries=failures.retries, dead=failures.dead)
         self._leads.save(lease, batch, {}, now)
         self._report(work, object_type, batch, Outcome(), now)
 

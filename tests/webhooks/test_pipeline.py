@@ -16,14 +16,8 @@ from store.due import DueMark
 from store.keys import MasterKeys
 from store.leads import Leads
 from store.vault import Vault
-from webhooks.pipeline import (
-    DATA_TRIES,
-    FIRST_RETRY_S,
-    LONGEST_RETRY_S,
-    RETRY_WINDOW,
-    Pipeline,
-    retry_delay,
-)
+from webhooks.failures import DATA_TRIES, FIRST_RETRY_S, LONGEST_RETRY_S, RETRY_WINDOW, retry_delay
+from webhooks.pipeline import Pipeline
 
 
 @pytest.fixture
