@@ -6,6 +6,7 @@ parser joins chunked bodies and knows one limit for all paths; this one refuses 
 any content coding (415) and more than the path's limit (413) as soon as the headers are read.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -272,6 +273,7 @@ class HttpServer:
         refused: Callable[[str, str], None],
     ) -> None:
         self._server = build_server(app, host=host, port=port, threads=threads, refused=refused)
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
     @property
@@ -286,14 +288,20 @@ class HttpServer:
         self._thread.start()
 
     def _run(self) -> None:
-        try:
-            self._server.run()
-        except OSError:
-            # The loop may stumble over a socket that `stop` has closed under it.
-            log.debug("server.loop_ended")
+        while True:
+            try:
+                self._server.run()
+            except OSError:
+                # The loop may stumble over a socket that was closed under it; by `stop`, too.
+                if not self._stopping.is_set():
+                    log.exception("server.loop_failed")
+                    time.sleep(0.1)
+                    continue
+            return
 
     def stop(self) -> None:
         """Answer what was read, then close every connection."""
+        self._stopping.set()
         self._server.task_dispatcher.shutdown(timeout=5)
         # waitress's loop ends when no socket is left; only the loop itself may close them.
         sockets = self._server.map if isinstance(self._server, MultiSocketServer) else None
@@ -302,5 +310,8 @@ class HttpServer:
             (one for one in [self._server, *sockets.values()] if hasattr(one, "trigger")), None
         )
         if trigger is not None:
-            trigger.trigger.pull_trigger(lambda: wasyncore.close_all(sockets))
+            with contextlib.suppress(
+                OSError
+            ):  # the loop has lost what wakes it: it ends by itself
+                trigger.trigger.pull_trigger(lambda: wasyncore.close_all(sockets))
         self._thread.join(5)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
@@ -214,15 +215,11 @@ class Service:
 
     def stop(self) -> None:
         """End cleanly: take no more deliveries, finish the batches at hand."""
-        if self._server is not None:
-            self._server.stop()
-        if self._feeds is not None:
-            self._feeds.stop()
-        if self._worker is not None:
-            self._worker.stop()
-        if self._housekeeping is not None:
-            self._housekeeping.stop()
-        self.store.close()
+        with ExitStack() as ending:  # backwards; all of it, whatever fails
+            ending.callback(self.store.close)
+            for part in (self._housekeeping, self._worker, self._feeds, self._server):
+                if part is not None:
+                    ending.callback(part.stop)
         log.info("service.stopped")
 
     def readiness(self) -> dict[str, Any]:
