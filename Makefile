@@ -22,7 +22,7 @@ test: $(READY) $(VENV)/.semantic $(if $(HAS_NODE),node,no-node)
 node: $(NODE)
 
 no-node:
-	@echo "leadscore: no Node 20.19 or newer here: the tests of the HubSpot card are skipped"
+	@echo "leadscore: no Node 20.19 or newer here: the tests of the cards are skipped"
 
 # From the lock, by hash; no package's own script runs (.npmrc).
 %/node_modules/.ready: %/package-lock.json %/package.json %/.npmrc
@@ -30,8 +30,10 @@ no-node:
 	@cd $* && npm ci
 	@touch $@
 
-# HubSpot's app project in the tree: that of the starter configuration, in both variants.
-APP := integrations/hubspot/app
+# What lies in the tree to be installed in a CRM: that of the starter configuration, HubSpot's in
+# both variants, Salesforce's with what the file has in comments.
+APP     := integrations/hubspot/app
+PACKAGE := integrations/salesforce/package
 app: $(READY)
 	@LEADSCORE_PRACTICE=config/starter.toml $(BIN)/leadscore app hubspot --force --out $(APP)
 	@mkdir -p build $(APP)/oauth
@@ -39,6 +41,11 @@ app: $(READY)
 	  config/starter.toml > build/oauth.toml
 	@LEADSCORE_PRACTICE=build/oauth.toml $(BIN)/leadscore app hubspot --force --out build/app-oauth >/dev/null
 	@cp build/app-oauth/src/app/app-hsmeta.json $(APP)/oauth/app-hsmeta.json
+	@sed -e '/^# \[\[accounts\]\]/,/^# objects/s/^# //' \
+	  -e '/^# \[fields.salesforce\]/,/^# first_response/s/^# //' \
+	  -e 's/^objects = .*/objects = ["Lead", "Contact"]/' config/starter.toml > build/salesforce.toml
+	@LEADSCORE_PRACTICE=build/salesforce.toml $(BIN)/leadscore app salesforce --force \
+	  --url https://scores.example.com --out $(PACKAGE)
 
 # The model behind LEADSCORE_SEMANTIC: 84 MB, checked against its hash, used offline from then on.
 semantic: $(VENV)/.semantic

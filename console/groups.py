@@ -8,7 +8,7 @@ import click
 
 @click.group()
 def app() -> None:
-    """Write what is installed in a CRM: the app project."""
+    """Write what is installed in a CRM: HubSpot's app project, Salesforce's package."""
 
 
 @app.command()
@@ -41,6 +41,54 @@ def hubspot(
             account=account,
             out=out,
             support_email=support_email,
+            force=force,
+        )
+    )
+
+
+@app.command()
+@click.option("--account", default="", help="Which account; needed where there are several.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("salesforce-package"),
+    show_default=True,
+    help="The package's folder.",
+)
+@click.option(
+    "--url", required=True, help="Where Salesforce reaches us: https://scores.example.com"
+)
+@click.option("--integration-user", default="", help="User name that leadscore logs in as.")
+@click.option(
+    "--unwatched",
+    multiple=True,
+    metavar="FIELD",
+    help="Leave changes of this field to the sweep; may be given several times.",
+)
+@click.option("--force", is_flag=True, help="Replace files that were changed.")
+def salesforce(
+    *,
+    account: str,
+    out: Path,
+    url: str,
+    integration_user: str,
+    unwatched: tuple[str, ...],
+    force: bool,
+) -> None:
+    """Write Salesforce's package for an account: fields, Flows, list views, card, Apex.
+
+    It calls no CRM and needs no secret. Run it again when the field map, the names of what is
+    written, or the caps of the model change, and deploy the package again.
+    """
+    from console.app_project import run_salesforce_app
+
+    sys.exit(
+        run_salesforce_app(
+            account=account,
+            out=out,
+            url=url,
+            integration_user=integration_user,
+            unwatched=unwatched,
             force=force,
         )
     )

@@ -1,5 +1,6 @@
 """What each property that we write must be like, in words both CRMs share."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -33,3 +34,12 @@ OUTPUT_KINDS: Mapping[str, OutputKind] = {
     "updated_at": OutputKind(label="Lead score updated at", kind="datetime"),
     "model": OutputKind(label="Lead score model", kind="text"),
 }
+
+
+def model_name(version: str) -> str:
+    """Return a model's name without the hash of its content, which changes with each edit.
+
+    >>> model_name("general-61e12fa98970"), model_name("by hand")
+    ('general', 'by hand')
+    """
+    return re.sub(r"-[0-9a-f]{12}\Z", "", version)

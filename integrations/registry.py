@@ -20,6 +20,7 @@ from integrations.hubspot.wire import (
     SEARCHES_PER_S,
 )
 from integrations.hubspot.workflow import WorkflowAdapter
+from integrations.outputs import model_name
 from integrations.salesforce.adapter import Org, SalesforceAdapter
 from integrations.salesforce.around import TYPES, kinds_read
 from integrations.salesforce.wire import RECORD_ID, full_id
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from integrations.hubspot.vendor import VendorClient
     from integrations.salesforce.auth import Grant
     from integrations.salesforce.client import SalesforceClient
+    from integrations.salesforce.project import Package
 
 Secrets = Mapping[str, Mapping[str, str]]  #: Account name -> key -> secret.
 
@@ -324,7 +326,6 @@ def hubspot_app(
     from integrations.hubspot.project import (  # noqa: PLC0415  only set-up needs it
         AppPlan,
         app_project,
-        model_name,
     )
 
     plan = AppPlan(
@@ -338,6 +339,44 @@ def hubspot_app(
         support_email=support_email,
     )
     return app_project(plan)
+
+
+def salesforce_app(
+    practice: Practice,
+    account: SalesforceAccount,
+    model: ScoringModel,
+    *,
+    url: str,
+    integration_user: str = "",
+    unwatched: Collection[str] = (),
+) -> "Package":
+    """Return the package for an account's org.
+
+    Args:
+        practice: Its field map, and what is written.
+        account: Whose org it is for.
+        model: Whose caps the card shows.
+        url: Where Salesforce reaches our service, without a path.
+        integration_user: The user that we log in as; empty: the account's, or told at deployment.
+        unwatched: Fields whose change is left to the sweep.
+    """
+    from integrations.salesforce.project import (  # noqa: PLC0415  only set-up needs it
+        OBJECTS,
+        USER,
+        PackagePlan,
+        salesforce_package,
+    )
+
+    plan = PackagePlan(
+        url=url,
+        objects=[each for each in OBJECTS if each in account.objects],
+        read=[source.property for source in practice.fields[account.crm].values()],
+        written=practice.outputs(account),
+        caps={model_name(each.version): each.caps for each in (model, *model.lines.values())},
+        integration_user=integration_user or account.username or USER,
+        unwatched=unwatched,
+    )
+    return salesforce_package(plan)
 
 
 def check_account(

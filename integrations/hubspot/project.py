@@ -5,7 +5,6 @@ writes for the starter configuration, beside the card's own source; docs/decisio
 """
 
 import json
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -95,15 +94,6 @@ def app_project(plan: AppPlan) -> AppProject:
         absent=() if plan.webhook_url else (WEBHOOKS_FILE,),
         left_out=tuple(name for name in changes if name in NOT_SUBSCRIBABLE),
     )
-
-
-def model_name(version: str) -> str:
-    """Return a model's name without the hash of its content, which changes with each edit.
-
-    >>> model_name("general-61e12fa98970"), model_name("by hand")
-    ('general', 'by hand')
-    """
-    return re.sub(r"-[0-9a-f]{12}\Z", "", version)
 
 
 def _scopes(plan: AppPlan) -> tuple[list[str], list[str]]:
