@@ -22,7 +22,10 @@ REQUIRED = {
     "tests.end_to_end.test_path": 20,  # the whole path against the simulator
     "tests.end_to_end.test_marker_scan": 2,  # no PHI in clear, anywhere
     "tests.integrations.simulator.test_simulator_clients": 4,  # the vendors' SDKs, unmodified
-    "tests.node.test_node": 50,  # the card and the app project, with HubSpot's own packages
+    "tests.node.test_node": 106,  # the cards, the app project, Apex, the deployment: with the CRMs' own packages
+    "tests.integrations.salesforce.test_salesforce_metadata": 70,  # the Metadata API's WSDL
+    "tests.integrations.salesforce.test_salesforce_package": 70,
+    "tests.integrations.salesforce.test_salesforce_jsforce": 6,  # an unmodified client
     "tests.integrations.hubspot.test_hubspot_node_sdk": 5,  # the vendor's Node SDK
     "tests.integrations.hubspot": 300,
     "tests.integrations.hubspot.test_hubspot_journal": 25,
