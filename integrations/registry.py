@@ -360,9 +360,9 @@ def salesforce_app(
         integration_user: The user that we log in as; empty: the account's, or told at deployment.
         unwatched: Fields whose change is left to the sweep.
     """
-    from integrations.salesforce.project import (  # noqa: PLC0415  only set-up needs it
+    from integrations.salesforce.messages import USER  # noqa: PLC0415  only set-up needs it
+    from integrations.salesforce.project import (  # noqa: PLC0415
         OBJECTS,
-        USER,
         PackagePlan,
         salesforce_package,
     )

@@ -94,18 +94,20 @@ def test_every_migration_is_in_the_package():
         assert list((folder / "versions").glob("0001_*.py"))
 
 
-def test_the_app_project_is_in_the_package(tmp_path):
+def test_what_is_installed_in_a_crm_is_in_the_package(tmp_path):
     from hatchling.builders.wheel import WheelBuilder  # noqa: PLC0415  only this test builds
 
     [wheel] = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
     with zipfile.ZipFile(wheel) as opened:
         names = set(opened.namelist())
 
-    there = {
-        path.relative_to(ROOT).as_posix()
-        for path in (ROOT / "integrations/hubspot/app").rglob("*")
-        if path.is_file()
-    }
-    assert len(there) > 8
-    assert there <= names
+    for folder, least in (("hubspot/app", 8), ("salesforce/package", 70)):
+        there = {
+            path.relative_to(ROOT).as_posix()
+            for path in (ROOT / "integrations" / folder).rglob("*")
+            if path.is_file()
+        }
+        assert len(there) > least
+        assert there <= names
     assert not [name for name in names if "node_modules" in name or name.startswith("tests/")]
+    assert not [name for name in names if "__tests__" in name or name.endswith(".test.js")]

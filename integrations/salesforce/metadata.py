@@ -4,7 +4,7 @@ The order of the parts is that of the Metadata API's WSDL, version 63.0, and the
 file against it. Source: Metadata API guide; reference salesforce.md section 5.1.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from xml.sax.saxutils import escape
 
 from integrations.outputs import OutputKind
@@ -17,13 +17,10 @@ Part = tuple[str, "str | bool | int | Sequence[Part]"]
 
 #: The permission of our own user: what it changed does not come back to us.
 INTEGRATION = "Leadscore_Integration"
-CHANGE_EVENT = "Leadscore_Change__e"
-#: Where the fault of a step ends: a message that cannot be sent never keeps a user from saving.
-_NOT_SENT = "Not_Sent"
-
 #: The longest that Salesforce takes (Object Reference, long text area).
-_LONG_TEXT = 32_768
-_MODEL_LENGTH = 80
+LONG_TEXT = 32_768
+VISIBLE_LINES = 8
+MODEL_LENGTH = 80
 
 
 def document(root: str, parts: Sequence[Part]) -> str:
@@ -80,10 +77,10 @@ def score_field(name: str, meaning: str, kind: OutputKind) -> str:
         case "datetime":
             typed, end = [("required", False)], [("type", "DateTime")]
         case _ if meaning == "reasons":
-            typed = [("length", _LONG_TEXT)]
-            end = [("type", "LongTextArea"), ("visibleLines", 6)]
+            typed = [("length", LONG_TEXT)]
+            end = [("type", "LongTextArea"), ("visibleLines", VISIBLE_LINES)]
         case _:
-            typed = [("length", _MODEL_LENGTH), ("required", False)]
+            typed = [("length", MODEL_LENGTH), ("required", False)]
             end = [("type", "Text"), ("unique", False)]
     if marked:
         typed.append(("securityClassification", "Confidential"))
@@ -156,6 +153,39 @@ def object_granted(
     )
 
 
+def permission_set(
+    label: str,
+    description: str,
+    *,
+    before: Sequence[Part] = (),
+    after: Sequence[Part] = (),
+    objects: Sequence[Part] = (),
+    user: Sequence[Part] = (),
+) -> str:
+    """Return a permission set.
+
+    Args:
+        label: Its name for people.
+        description: Whom it is for.
+        before: Grants that the WSDL has before the description: classes, custom permissions.
+        after: Those after it: credentials, fields.
+        objects: Grants of objects.
+        user: Grants of user permissions.
+    """
+    return document(
+        "PermissionSet",
+        [
+            *before,
+            ("description", description),
+            *after,
+            ("hasActivationRequired", False),
+            ("label", label),
+            *objects,
+            *user,
+        ],
+    )
+
+
 def outbound_message(name: str, object_type: str, *, url: str, user: str) -> str:
     """Return an object's workflow file with one outbound message that sends the id alone."""
     return document(
@@ -176,160 +206,5 @@ def outbound_message(name: str, object_type: str, *, url: str, user: str) -> str
                     ("useDeadLetterQueue", False),
                 ],
             )
-        ],
-    )
-
-
-def message_flow(name: str, object_type: str, *, entry: str, message: str) -> str:
-    """Return the Flow that sends an outbound message when `entry` holds."""
-    action: Part = (
-        "actionCalls",
-        [
-            *_placed("Send_Message", 176, 323),
-            ("actionName", f"{object_type}.{message}"),
-            ("actionType", "outboundMessage"),
-            ("faultConnector", [("targetReference", _NOT_SENT)]),
-            ("flowTransactionModel", "CurrentTransaction"),
-            ("nameSegment", f"{object_type}.{message}"),
-        ],
-    )
-    return _flow(
-        name,
-        first=[action],
-        step="Send_Message",
-        object_type=object_type,
-        entry=entry,
-        trigger=("CreateAndUpdate", "RecordAfterSave"),
-    )
-
-
-def event_flow(
-    name: str,
-    object_type: str,
-    *,
-    entry: str,
-    values: Mapping[str, Part],
-    formulas: Mapping[str, str],
-    is_deletion: bool = False,
-) -> str:
-    """Return the Flow that publishes a change event when `entry` holds.
-
-    Args:
-        name: Of the Flow.
-        object_type: Whose records start it.
-        entry: The formula that lets a record in.
-        values: Field of the event -> where its value comes from.
-        formulas: Name -> formula that gives a text, for `values` to refer to.
-        is_deletion: It runs before a record is deleted, and not after it was saved.
-    """
-    assignments: list[Part] = [
-        ("inputAssignments", [("field", field), ("value", [value])])
-        for field, value in values.items()
-    ]
-    create: Part = (
-        "recordCreates",
-        [
-            *_placed("Publish_Change", 176, 323),
-            ("faultConnector", [("targetReference", _NOT_SENT)]),
-            *assignments,
-            ("object", CHANGE_EVENT),
-        ],
-    )
-    return _flow(
-        name,
-        formulas=[
-            ("formulas", [("name", key), ("dataType", "String"), ("expression", text)])
-            for key, text in formulas.items()
-        ],
-        later=[create],
-        step="Publish_Change",
-        object_type=object_type,
-        entry=entry,
-        trigger=("Delete", "RecordBeforeDelete")
-        if is_deletion
-        else ("CreateAndUpdate", "RecordAfterSave"),
-    )
-
-
-def _placed(name: str, x: int, y: int) -> list[Part]:
-    return [
-        ("name", name),
-        ("label", name.replace("_", " ")),
-        ("locationX", x),
-        ("locationY", y),
-    ]
-
-
-def _flow(
-    name: str,
-    *,
-    step: str,
-    object_type: str,
-    entry: str,
-    trigger: tuple[str, str],
-    first: Sequence[Part] = (),
-    formulas: Sequence[Part] = (),
-    later: Sequence[Part] = (),
-) -> str:
-    words = name.replace("_", " ")
-    kept: Part = (
-        "assignments",
-        [
-            *_placed(_NOT_SENT, 440, 431),
-            (
-                "assignmentItems",
-                [
-                    ("assignToReference", "isNotSent"),
-                    ("operator", "Assign"),
-                    ("value", [("booleanValue", True)]),
-                ],
-            ),
-        ],
-    )
-    record_trigger, trigger_type = trigger
-    return document(
-        "Flow",
-        [
-            *first,
-            ("apiVersion", API_VERSION),
-            kept,
-            (
-                "description",
-                f"Tells leadscore of a {object_type}. A fault keeps nobody from saving.",
-            ),
-            ("environments", "Default"),
-            *formulas,
-            ("interviewLabel", f"{words} {{!$Flow.CurrentDateTime}}"),
-            ("label", words),
-            (
-                "processMetadataValues",
-                [("name", "BuilderType"), ("value", [("stringValue", "LightningFlowBuilder")])],
-            ),
-            ("processType", "AutoLaunchedFlow"),
-            *later,
-            (
-                "start",
-                [
-                    ("locationX", 50),
-                    ("locationY", 0),
-                    ("connector", [("targetReference", step)]),
-                    ("filterFormula", entry),
-                    ("object", object_type),
-                    ("recordTriggerType", record_trigger),
-                    ("triggerType", trigger_type),
-                ],
-            ),
-            ("status", "Active"),
-            (
-                "variables",
-                [
-                    ("name", "isNotSent"),
-                    ("dataType", "Boolean"),
-                    ("isCollection", False),
-                    ("isInput", False),
-                    ("isOutput", False),
-                    ("value", [("booleanValue", False)]),
-                ],
-            ),
         ],
     )

@@ -14,10 +14,17 @@ from integrations.errors import CrmError, PermanentCrmError, TransientCrmError
 from integrations.outputs import OUTPUT_KINDS, OutputKind
 from integrations.salesforce.checks import TYPES
 from integrations.salesforce.client import SalesforceClient
+from integrations.salesforce.metadata import (
+    INTEGRATION,
+    LONG_TEXT,
+    MODEL_LENGTH,
+    VISIBLE_LINES,
+)
 from integrations.salesforce.names import ACCOUNT
 
-PERMISSION_SET = "Leadscore_Integration"
-PERMISSION_LABEL = "leadscore: integration user"
+#: That of the package, which may be deployed later.
+PERMISSION_SET = INTEGRATION
+PERMISSION_LABEL = INTEGRATION.replace("_", " ")
 _TOOLING = "tooling/sobjects/CustomField"
 _GRANTS = "sobjects/FieldPermissions"
 
@@ -46,7 +53,7 @@ class SalesforceSetup:
                 kind = OUTPUT_KINDS[meaning]
                 found = there.get(field)
                 if found is None:
-                    steps.append(_creation(name, field, kind))
+                    steps.append(_creation(name, field, meaning))
                 elif found.get("type") not in TYPES[kind.kind]:
                     wanted = " or ".join(sorted(TYPES[kind.kind]))
                     problems.append(
@@ -129,16 +136,17 @@ def advice_of(error: CrmError) -> str:
     return ""
 
 
-def _creation(name: str, field: str, kind: OutputKind) -> Step:
+def _creation(name: str, field: str, meaning: str) -> Step:
+    kind = OUTPUT_KINDS[meaning]
     return Step(
         text=f"field {name}.{field} ({kind.kind})",
         method="POST",
         path=_TOOLING,
-        body={"FullName": f"{name}.{field}", "Metadata": _metadata(kind)},
+        body={"FullName": f"{name}.{field}", "Metadata": _metadata(meaning, kind)},
     )
 
 
-def _metadata(kind: OutputKind) -> dict[str, Any]:
+def _metadata(meaning: str, kind: OutputKind) -> dict[str, Any]:
     common = {"label": kind.label[:40], "description": "Written by leadscore.", "required": False}
     match kind.kind:
         case "number":
@@ -154,8 +162,15 @@ def _metadata(kind: OutputKind) -> dict[str, Any]:
                 "type": "Picklist",
                 "valueSet": {"restricted": True, "valueSetDefinition": definition},
             }
+        case "text" if meaning == "model":
+            return {**common, "type": "Text", "length": MODEL_LENGTH}
         case "text":
-            return {**common, "type": "LongTextArea", "length": 32_768, "visibleLines": 8}
+            return {
+                **common,
+                "type": "LongTextArea",
+                "length": LONG_TEXT,
+                "visibleLines": VISIBLE_LINES,
+            }
         case _:
             return {**common, "type": "DateTime"}
 

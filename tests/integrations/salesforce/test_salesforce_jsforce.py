@@ -10,7 +10,7 @@ import pytest
 from config.fields import DEFAULT_OUTPUTS
 from console.stage import stage, wait_for
 from integrations.outputs import OUTPUT_KINDS, TIERS
-from integrations.salesforce.setup import _TYPES
+from integrations.salesforce.checks import TYPES
 
 FOLDER = Path(__file__).parents[2] / "node" / "salesforce"
 NAMES = DEFAULT_OUTPUTS["salesforce"]
@@ -78,7 +78,7 @@ def test_jsforce_describes_our_fields_with_their_types(found):
     types = found["told"]["types"]
 
     for meaning, name in NAMES.items():
-        assert types[name][0] in _TYPES[OUTPUT_KINDS[meaning].kind], name
+        assert types[name][0] in TYPES[OUTPUT_KINDS[meaning].kind], name
     assert types[NAMES["tier"]][1] == list(TIERS)
 
 

@@ -17,9 +17,11 @@ from console.cli import main
 from integrations.outputs import OUTPUT_KINDS, TIERS, TRENDS
 from integrations.registry import salesforce_app
 from integrations.salesforce.around import TYPES
+from integrations.salesforce.checks import TYPES as DESCRIBED
 from integrations.salesforce.names import on_object
-from integrations.salesforce.setup import _TYPES
+from integrations.salesforce.setup import _metadata
 from integrations.simulator.salesforce.fields import objects as simulated
+from integrations.simulator.salesforce.tooling import field_of
 
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "integrations" / "salesforce" / "package"
@@ -110,24 +112,28 @@ def test_a_field_has_our_label_and_a_type_that_doctor_takes(object_type, meaning
 
     assert texts(root, "label") == [kind.label]
     assert len(kind.label) <= 40
-    assert described in _TYPES[kind.kind]
+    assert described in DESCRIBED[kind.kind]
     assert texts(root, "valueSet/valueSetDefinition/value/fullName") == list(kind.options)
     assert texts(root, "valueSet/restricted") == (["true"] if kind.options else [])
 
 
 @pytest.mark.parametrize("meaning", NAMES)
-def test_the_simulator_has_the_field_in_the_same_type(meaning):
+def test_provision_makes_the_same_field(meaning):
     [root] = read(rf"objects/Lead/fields/{NAMES[meaning]}\.field").values()
-    simulator = simulated(provisioned=True)["Lead"][NAMES[meaning]]
-    same = {
-        "double": "Number",
-        "picklist": "Picklist",
-        "textarea": "LongTextArea",
-        "string": "Text",
-        "datetime": "DateTime",
-    }
+    made = _metadata(meaning, OUTPUT_KINDS[meaning])
 
-    assert texts(root, "type") == [same[simulator.type]]
+    for part in ("type", "label", "description", "length", "precision", "scale", "visibleLines"):
+        assert texts(root, part) == ([str(made[part])] if part in made else []), part
+    values = made.get("valueSet", {}).get("valueSetDefinition", {}).get("value", [])
+    assert texts(root, "valueSet/valueSetDefinition/value/label") == [v["label"] for v in values]
+
+
+@pytest.mark.parametrize("meaning", NAMES)
+def test_the_simulator_has_the_field_in_the_same_type(meaning):
+    made = _metadata(meaning, OUTPUT_KINDS[meaning])
+    there = simulated(provisioned=True)["Lead"][NAMES[meaning]]
+
+    assert field_of(NAMES[meaning], made).type == there.type
 
 
 def test_the_choices_are_those_that_we_write():
