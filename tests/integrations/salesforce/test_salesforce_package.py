@@ -412,6 +412,41 @@ def test_a_person_accounts_card_uses_the_names_that_we_write_to():
     assert all(on_object("Account", n) == re.sub("__c$", "__pc", n) for n in NAMES.values())
 
 
+# ----------------------------------------------------------------------- guide
+
+
+GUIDE = (ROOT / "docs" / "salesforce.md").read_text("utf-8")
+
+
+def test_the_guide_lists_each_field_with_the_type_of_the_package():
+    rows = re.findall(r"^\| ((?:`Lead_Score\w*__c`(?:, )?)+) \| (\w[^|(,]*)", GUIDE, re.MULTILINE)
+    told = {
+        name: kind.strip().replace(" ", "").replace("/", "").lower()
+        for names, kind in rows
+        for name in re.findall(r"`(\w+)`", names)
+    }
+    there = {
+        texts(root, "fullName")[0]: texts(root, "type")[0].lower()
+        for root in read(r"objects/Lead/fields/").values()
+    }
+
+    assert told == there
+
+
+def test_the_guide_names_what_the_package_has():
+    code = apex("classes/LeadscoreNotify.cls")
+    labels = {texts(root, "label")[0] for root in read(r"permissionsets/|listViews/").values()}
+
+    assert [each for each in sorted(labels) if f"*{each}*" not in GUIDE] == []
+    for header in re.findall(r"X-Leadscore-\w+", code):
+        assert f"`{header}`" in GUIDE
+    for word in re.findall(r"'(organizationId|events|object|id|cause)'", code):
+        assert f'"{word}"' in GUIDE
+    assert "1, 2, 4 and 8 minutes" in GUIDE
+    for variable in ("SALESFORCE_PATH_TOKEN", "SALESFORCE_INTEGRATION_USER"):
+        assert f"export {variable}=" in GUIDE
+
+
 # --------------------------------------------------------------------- command
 
 
