@@ -362,14 +362,13 @@ def salesforce_app(
     """
     from integrations.salesforce.messages import USER  # noqa: PLC0415  only set-up needs it
     from integrations.salesforce.project import (  # noqa: PLC0415
-        OBJECTS,
         PackagePlan,
         salesforce_package,
     )
 
     plan = PackagePlan(
         url=url,
-        objects=[each for each in OBJECTS if each in account.objects],
+        objects=account.objects,
         read=[source.property for source in practice.fields[account.crm].values()],
         written=practice.outputs(account),
         caps={model_name(each.version): each.caps for each in (model, *model.lines.values())},

@@ -14,6 +14,7 @@ from integrations.salesforce.metadata import (
     outbound_message,
     permission_set,
 )
+from integrations.salesforce.names import ACCOUNT
 
 #: What stands in the files until they are deployed: no secret lies in a folder.
 PATH_TOKEN = "LEADSCORE_PATH_TOKEN"  # noqa: S105  a place for one
@@ -34,14 +35,25 @@ _ACTIVITIES: Mapping[str, str] = {
 }
 
 
-def _entry(fields: Sequence[str]) -> str:
-    """Return the formula that is true for a new record, and when one of `fields` changed.
+def _entry(object_type: str, *changes: str) -> str:
+    """Return the formula for a record that we score and did not write ourselves.
 
-    >>> _entry(["Status"])
-    'AND(NOT({!$Permission.Leadscore_Integration}), OR(ISNEW(), ISCHANGED({!$Record.Status})))'
+    >>> _entry("Account", "ISNEW()")
+    'AND(NOT({!$Permission.Leadscore_Integration}), {!$Record.IsPersonAccount}, OR(ISNEW()))'
+    >>> _entry("Lead")
+    'NOT({!$Permission.Leadscore_Integration})'
     """
-    changes = [f"ISCHANGED({{!$Record.{name}}})" for name in fields]
-    return f"AND({_NOT_OURS}, OR({', '.join(['ISNEW()', *changes])}))"
+    asked = [_NOT_OURS]
+    if object_type == ACCOUNT:  # orgs without person accounts do not have the field
+        asked.append("{!$Record.IsPersonAccount}")
+    if changes:
+        asked.append(f"OR({', '.join(changes)})")
+    return f"AND({', '.join(asked)})" if len(asked) > 1 else asked[0]
+
+
+def _changed(object_type: str, fields: Sequence[str]) -> str:
+    """Return the formula for a new record, or one where one of `fields` changed."""
+    return _entry(object_type, "ISNEW()", *(f"ISCHANGED({{!$Record.{each}}})" for each in fields))
 
 
 def _of_person(object_type: str) -> str:
@@ -63,7 +75,7 @@ def outbound(watched: Mapping[str, Sequence[str]], *, url: str, user: str) -> di
         user: The integration user.
     """
     files: dict[str, str] = {}
-    entries = {each: _entry(fields) for each, fields in watched.items()}
+    entries = {each: _changed(each, fields) for each, fields in watched.items()}
     # Whether an Event can send an outbound message is not documented: its Flow is among `events`.
     entries["Task"] = _of_person("Task")
     for object_type, entry in entries.items():
@@ -115,7 +127,7 @@ def events(watched: Mapping[str, Sequence[str]]) -> dict[str, str]:
         files[flow_file(EVENTS, name)] = event_flow(
             name,
             object_type,
-            entry=_entry(fields),
+            entry=_changed(object_type, fields),
             values={**own, "Cause__c": ("elementReference", "Cause")},
             formulas=cause,
         )
@@ -123,7 +135,7 @@ def events(watched: Mapping[str, Sequence[str]]) -> dict[str, str]:
         files[flow_file(EVENTS, name)] = event_flow(
             name,
             object_type,
-            entry=_NOT_OURS,
+            entry=_entry(object_type),
             values={**own, "Cause__c": ("stringValue", "deleted")},
             formulas={},
             is_deletion=True,

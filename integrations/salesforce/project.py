@@ -36,6 +36,7 @@ from integrations.salesforce.metadata import (
     permission_set,
     score_field,
 )
+from integrations.salesforce.names import ACCOUNT, on_object
 
 BASE = "force-app/main/default"
 CARD = f"{BASE}/lwc/leadScoreCard"
@@ -67,23 +68,14 @@ SOURCES = (
 OBJECTS = ("Lead", "Contact")
 #: Set once, by Salesforce: no change of them is worth watching.
 UNCHANGING = frozenset({"Id", "CreatedDate", "CreatedById"})
-#: Standard fields of a lead that a contact does not have. Source: Object Reference.
-_LEAD_ONLY = frozenset(
-    {
-        "AnnualRevenue",
-        "City",
-        "Company",
-        "Country",
-        "Industry",
-        "NumberOfEmployees",
-        "PostalCode",
-        "Rating",
-        "State",
-        "Status",
-        "Street",
-        "Website",
-    }
-)
+#: Standard fields of a lead that others do not have. Source: Object Reference.
+_ADDRESS = frozenset({"City", "Company", "Country", "PostalCode", "State", "Status", "Street"})
+_FIRM = frozenset({"AnnualRevenue", "Industry", "NumberOfEmployees", "Rating", "Website"})
+_LACKING: Mapping[str, frozenset[str]] = {
+    "Lead": frozenset(),
+    "Contact": _ADDRESS | _FIRM,
+    ACCOUNT: _ADDRESS,
+}
 #: Columns of a list view beside the score's. Source: list views in public repositories.
 _NAME_COLUMNS = {
     "Lead": ("FULL_NAME", "LEAD.PHONE", "LEAD.STATUS"),
@@ -97,7 +89,7 @@ class PackagePlan:
     """What the package of one org must know."""
 
     url: str  #: Where Salesforce reaches our service, without a path.
-    objects: Sequence[str]  #: What is scored, of `OBJECTS`.
+    objects: Sequence[str]  #: What is scored: Lead, Contact, Account (person accounts).
     read: Sequence[str]  #: Fields of the field map.
     written: Mapping[str, str]  #: Meaning -> field that we write.
     caps: Mapping[str, Mapping[str, int]]  #: Name of a model -> factor -> most points.
@@ -133,7 +125,7 @@ def salesforce_package(plan: PackagePlan) -> Package:
         files=files,
         absent=tuple(
             name
-            for each in OBJECTS
+            for each in _LACKING
             if each not in plan.objects
             for name in (
                 f"{OUTBOUND}/workflows/{each}.workflow-meta.xml",
@@ -153,10 +145,10 @@ def _is_own(name: str) -> bool:
 
 
 def _watched(plan: PackagePlan, object_type: str) -> tuple[str, ...]:
-    left_out = UNCHANGING.union(plan.unwatched, plan.written.values())
-    if object_type == "Contact":
-        left_out |= _LEAD_ONLY
-    return tuple(name for name in dict.fromkeys(plan.read) if name not in left_out)
+    """Return the fields of an object, by its own names for them, whose change is told."""
+    left_out = UNCHANGING.union(plan.unwatched, plan.written.values(), _LACKING[object_type])
+    names = (name for name in dict.fromkeys(plan.read) if name not in left_out)
+    return tuple(on_object(object_type, name) for name in names)
 
 
 def _project() -> dict[str, Any]:
@@ -229,15 +221,18 @@ def _add_permission_sets(files: dict[str, str], plan: PackagePlan) -> None:
     def fields(objects: Collection[str]) -> list[str]:
         return [f"{each}.{name}" for each in objects for name in plan.written.values()]
 
-    objects = [object_granted(each, edit=True, view_all=True) for each in sorted(plan.objects)]
-    if "Contact" in plan.objects:  # a contact can be read only with its account
-        objects.insert(0, object_granted("Account", view_all=True))
+    edited = set(plan.objects)
+    if ACCOUNT in edited:  # a person account is a contact, too: that is where its fields are
+        edited.add("Contact")
+    # A contact can be read only with its account.
+    seen = edited | ({ACCOUNT} if "Contact" in edited else set())
+    objects = [object_granted(each, edit=each in edited, view_all=True) for each in sorted(seen)]
     folder = f"{BASE}/permissionsets"
     files[f"{folder}/{INTEGRATION}.permissionset-meta.xml"] = permission_set(
         "Leadscore Integration",
         "For the user that leadscore logs in as: reads records, writes the score.",
         before=[("customPermissions", [("enabled", True), ("name", INTEGRATION)])],
-        after=fields_granted(fields(plan.objects), editable=True),
+        after=fields_granted(fields(edited - {ACCOUNT}), editable=True),
         objects=objects,
         user=[("userPermissions", [("enabled", True), ("name", "ApiEnabled")])],
     )

@@ -371,7 +371,7 @@ def test_only_what_is_scored_is_told_and_granted():
     assert not [
         name for name in package.files if re.search(r"Leadscore_Contact|Contact\.wo", name)
     ]
-    assert len(package.absent) == 4
+    assert len(package.absent) == 4 * 2
     assert set(texts(root, "objectPermissions/object")) == {"Lead"}
     assert not [name for name in texts(root, "fieldPermissions/field") if "Contact" in name]
 
@@ -382,6 +382,32 @@ def test_a_contacts_flow_does_not_name_what_only_leads_have():
 
     assert "Status" in watched["Lead"]
     assert "Status" not in watched["Contact"]
+
+
+def test_person_accounts_are_told_by_the_names_that_their_fields_have(metadata_fault):
+    package = package_of(
+        PRACTICE.replace('objects = ["Lead", "Contact"]', 'objects = ["Account"]')
+    )
+    [entry] = [
+        texts(root, "start/filterFormula")[0]
+        for root in read(r"outbound/.*/flows/Leadscore_Account", package.files).values()
+    ]
+    [grants] = read(r"permissionsets/Leadscore_Integration\.", package.files).values()
+
+    assert "{!$Record.IsPersonAccount}, OR(ISNEW(), " in entry
+    assert {"Description", "PersonLeadSource", "Inquiry_Type__pc"} <= set(
+        package.watched["Account"]
+    )
+    assert "Inquiry_Type__c}" not in entry
+    edited = zip(
+        texts(grants, "objectPermissions/object"),
+        texts(grants, "objectPermissions/allowEdit"),
+        strict=True,
+    )
+    assert set(edited) == {("Account", "true"), ("Contact", "true")}
+    assert {f.split(".")[0] for f in texts(grants, "fieldPermissions/field")} == {"Contact"}
+    own = [text for name, text in package.files.items() if "Account" in name]
+    assert [metadata_fault(text) for text in own] == [""] * 4
 
 
 def test_a_field_can_be_left_to_the_sweep():
