@@ -145,7 +145,9 @@ def _event(item: Payload, org: EventOrg) -> CrmEvent | None:
         raise PayloadError(f"{item.place}.id: must be 15 or 18 letters and digits")
     if PREFIXES.get(record_id[:3], object_type) != object_type:
         raise PayloadError(f"{item.place}.id: is of another object")
-    cause = _CAUSES.get(item["cause"].text())
+    named = item.get("cause")
+    # A Flow of the customer's own may leave it out: the record is read, whatever happened.
+    cause = "changed" if named is None else _CAUSES.get(named.text())
     if cause is None:
         raise PayloadError(f"{item.place}.cause: must be one of {', '.join(_CAUSES)}")
     record = RecordRef(object_type, wire.full_id(record_id))

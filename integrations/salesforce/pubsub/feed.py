@@ -26,8 +26,8 @@ from integrations.salesforce.pubsub.stream import EventBus, SessionRefusedError,
 
 #: Events that we are ready for: more are cut to so many. Source: section 2.2, "Flow control".
 WINDOW = 100
-#: How long a fetch waits. The feed is ours for longer: see `webhooks.feeds.LASTS`.
-WAIT_S = 50.0
+#: How long a fetch waits. With a login and a second wait it stays below `webhooks.feeds.LASTS`.
+WAIT_S = 30.0
 #: The bus says something within 270 s; after that, and its way, it is gone.
 SILENT_S = 300.0
 #: In bytes; a position has twice as many characters, and takes 200 with its number.

@@ -44,6 +44,8 @@ _SETUP = (
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_REPLY_BYTES),
     ("grpc.enable_http_proxy", 0),
+    # Between tries to connect; by itself it would be two minutes, in which every call fails.
+    ("grpc.max_reconnect_backoff_ms", 20_000),
 )
 
 

@@ -2,7 +2,7 @@
 
 Source: reference salesforce.md sections 2 and 2.1. The form of the message is the product's own:
 `docs/salesforce.md`, "Signed callouts". Apex has no queue that retries by itself: a Queueable puts
-itself into the queue again, later each time, up to ten minutes.
+itself into the queue again, later each time: at most ten minutes.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from integrations.simulator.salesforce.settings import SalesforceSettings
 
 #: Records in one transaction of a trigger.
 CALLOUT_BATCH = 200
-GAPS_S = (60.0, 120.0, 240.0, 480.0, 600.0, 600.0)
+GAPS_S = (60.0, 120.0, 240.0, 480.0)
 
 Row = Mapping[str, str]  #: `object`, `id` and `cause`.
 
@@ -25,8 +25,8 @@ Row = Mapping[str, str]  #: `object`, `id` and `cause`.
 def callout_gap_s(attempt: int, *, speedup: float) -> float | None:
     """Return the seconds after failed attempt `attempt` (0 first), None after the last.
 
-    >>> [callout_gap_s(attempt, speedup=1.0) for attempt in (0, 5, 6)]
-    [60.0, 600.0, None]
+    >>> [callout_gap_s(attempt, speedup=1.0) for attempt in (0, 3, 4)]
+    [60.0, 480.0, None]
     """
     return GAPS_S[attempt] / speedup if attempt < len(GAPS_S) else None
 

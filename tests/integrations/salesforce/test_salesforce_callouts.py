@@ -189,12 +189,16 @@ def test_a_message_names_its_records_and_what_became_of_them():
     assert parsed.ignored == 1
 
 
+def test_a_message_that_does_not_say_what_happened_has_the_record_read():
+    assert [e.cause for e in parse(message(("Lead", LEAD, None))).events] == ["changed"]
+
+
 @pytest.mark.parametrize(
     "bad",
     [
         {"id": LEAD, "cause": "changed"},
         {"object": "Lead", "cause": "changed"},
-        {"object": "Lead", "id": LEAD},
+        {"object": "Lead", "id": LEAD, "cause": ["changed"]},
         {"object": "Lead", "id": LEAD, "cause": "exploded"},
         {"object": "Lead", "id": 7, "cause": "changed"},
         {"object": "Lead", "id": "00Q8d0000001a/C", "cause": "changed"},
