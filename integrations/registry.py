@@ -127,6 +127,17 @@ def _event_org(account: SalesforceAccount, secrets: Mapping[str, str]) -> EventO
     )
 
 
+def ways_in(account: SalesforceAccount) -> dict[str, str]:
+    """Return how events of an org may reach us: kind of delivery -> the way, in words."""
+    ways = {}
+    if account.path_token and (account.sender_ranges or account.client_certificate_sha256):
+        ways["salesforce"] = "Outbound Messages"
+    named = {"signed callouts": account.callout_secret, "events that we fetch": account.events}
+    if any(named.values()):
+        ways[SALESFORCE_EVENT] = " and ".join(way for way, is_set in named.items() if is_set)
+    return ways
+
+
 def _named(account: SalesforceAccount) -> tuple[str, ...]:
     """Return the objects whose events make a record due."""
     return (*account.objects, *TYPES, *account.related)

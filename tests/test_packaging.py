@@ -65,6 +65,19 @@ def test_a_receiver_loads_nothing_that_only_a_worker_or_a_set_up_needs():
     assert found.stdout.strip() == "[]"
 
 
+def test_only_an_account_that_fetches_events_loads_grpc():
+    code = (
+        "import sys; import webhooks.working, console.stage, console.simulate, console.doctor;"
+        "import integrations.simulator.salesforce, integrations.salesforce.client;"
+        "print(sorted({'grpc', 'google.protobuf', 'fastavro'} & set(sys.modules)))"
+    )
+    found = subprocess.run(  # noqa: S603  our own interpreter and text
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+
+    assert found.stdout.strip() == "[]"
+
+
 def test_the_lock_has_a_hash_for_each_package_and_names_no_registry():
     lock = (ROOT / "constraints.txt").read_text("utf-8")
     pins = re.findall(r"^[A-Za-z0-9._-]+==\S+.*?(?=^\S|\Z)", lock, re.MULTILINE | re.DOTALL)
