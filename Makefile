@@ -11,7 +11,7 @@ HAS_NODE := $(shell command -v npm >/dev/null && node -e \
   'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' \
   2>/dev/null && echo yes)
 
-.PHONY: demo test node no-node app semantic check format lint types floors faults faults-long lock bench clean
+.PHONY: demo test node no-node app semantic check format lint types floors faults faults-long lock stubs bench clean
 
 demo: $(READY)
 	@exec $(BIN)/leadscore demo
@@ -88,6 +88,14 @@ lock:
 	  --generate-hashes --no-emit-index-url --only-binary :all: --no-header -q -o constraints.txt
 	uv pip compile pyproject.toml --group dev --group peers --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --only-binary :all: --no-header -q -o bench/constraints.txt
+
+# The code of Salesforce's Pub/Sub interface, from its published file. Needs uv; the generator is no
+# dependency. Its version is the lowest grpcio that the generated code works with: pyproject.toml.
+STUBS := integrations/pubsub_proto
+stubs:
+	PYTHONPATH=. uv run --no-project --python 3.11 --with 'grpcio-tools==1.80.1' --with 'mypy-protobuf==5.1.0' \
+	  python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. --grpc_python_out=. \
+	  --mypy_grpc_out=quiet:. $(STUBS)/pubsub_api.proto
 
 bench: $(VENV)-bench/.ready
 	@$(VENV)-bench/bin/python -m bench

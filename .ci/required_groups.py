@@ -11,7 +11,7 @@ REQUIRED_ON_POSTGRESQL = {
     "tests.store": 60,
     "tests.store.test_postgres_rules": 17,
     "tests.webhooks": 90,
-    "tests.end_to_end": 19,
+    "tests.end_to_end": 24,
     "tests.end_to_end.test_many_processes": 1,
 }
 #: Files of tests that know no other database.
@@ -34,6 +34,11 @@ REQUIRED = {
     "tests.end_to_end.test_journal": 4,
     "tests.integrations.salesforce": 180,
     "tests.integrations.test_contract": 30,  # one suite for both CRMs
+    "tests.integrations.salesforce.test_salesforce_callouts": 50,
+    "tests.integrations.salesforce.test_salesforce_pubsub": 45,  # gRPC, by the published proto
+    "tests.integrations.simulator.test_simulator_salesforce_events": 12,
+    "tests.webhooks.test_feed_reader_pubsub": 10,  # a crash at any step, on both databases
+    "tests.end_to_end.test_salesforce_events": 10,  # no inbound port; signed callouts
     "tests.webhooks.test_server_limits": 10,  # raw sockets against the shipped server
     "tests.store": 40,
     "tests.webhooks": 40,

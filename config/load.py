@@ -4,12 +4,13 @@ import dataclasses
 import os
 import tomllib
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from config.models import load
-from config.practice import Practice, SecretRef
+from config.practice import Practice, SalesforceAccount, SecretRef
 from config.problems import ConfigError, Problem, problems_of
 from config.settings import ENVIRONMENT, Settings
 from scoring.model import ScoringModel
@@ -87,6 +88,21 @@ def load_secrets(practice: Practice, env: Mapping[str, str]) -> dict[str, Accoun
     return secrets
 
 
+def check_extras(practice: Practice) -> None:
+    """Check that what the accounts ask for is installed. Raises: ConfigError with the remedy."""
+    lacking = [name for name in ("grpc", "fastavro") if find_spec(name) is None]
+    problems = [
+        Problem(
+            path=f"accounts[{index}].events",
+            message=f"needs {', '.join(lacking)}; run: pip install 'leadscore[pubsub]'",
+        )
+        for index, account in enumerate(practice.accounts)
+        if lacking and isinstance(account, SalesforceAccount) and account.events
+    ]
+    if problems:
+        raise ConfigError("extras", problems)
+
+
 def _read_secret(ref: SecretRef, env: Mapping[str, str]) -> tuple[str, str]:
     if ref.env is not None:
         value = env.get(ref.env, "").strip()
@@ -101,6 +117,11 @@ def _read_secret(ref: SecretRef, env: Mapping[str, str]) -> tuple[str, str]:
 
 def _weakness(key: str, value: str) -> str:
     # 22 characters of base64url hold 128 bits (S6).
+    if key.startswith("callout_secret") and len(value) < 22:
+        return (
+            "must be at least 22 random characters;"
+            ' make one: python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
+        )
     if key == "path_token" and (len(value) < 22 or not value.isascii() or "/" in value):
         return (
             "must be at least 22 random characters without '/';"

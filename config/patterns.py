@@ -11,6 +11,11 @@ SHA256 = r"^[0-9a-f]{64}$"
 API_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,79}$"
 #: The namespace of a Salesforce package: up to 15 letters and digits, no double underscore.
 NAMESPACE = r"^[A-Za-z](?:_?[A-Za-z0-9]){0,14}$"
+#: A topic of Salesforce's event bus: a platform event, a change event, or a channel of either.
+TOPIC = (
+    r"^/(?:event/[A-Za-z][A-Za-z0-9_]{0,79}__(?:e|chn)"
+    r"|data/[A-Za-z0-9_]{0,80}(?:ChangeEvents?|__chn))$"
+)
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 ENTRY = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 LOG_LEVEL = r"^(DEBUG|INFO|WARNING|ERROR)$"
@@ -24,6 +29,7 @@ IN_WORDS = {
     SHA256: "must be 64 hex digits, lower case",
     API_NAME: "must be an API name: letters, digits and _",
     NAMESPACE: "must be a package's namespace: 15 letters and digits at most",
+    TOPIC: "must be a topic as in '/event/Leadscore_Change__e' or '/data/LeadChangeEvent'",
     VARIABLE: "must be the name of an environment variable",
     ENTRY: "must be a name of letters, digits, '.', - and _",
     LOG_LEVEL: "must be DEBUG, INFO, WARNING or ERROR",

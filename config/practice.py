@@ -29,6 +29,7 @@ from config.patterns import (
     DIGITS,
     NAMESPACE,
     SHA256,
+    TOPIC,
 )
 from config.problems import did_you_mean
 from scoring.model import DEFAULT_TIERS, ScoringModel, Tier
@@ -237,7 +238,13 @@ class SalesforceAccount(_Table):
     username: str | None = Field(default=None, max_length=80)  #: Whom a JWT speaks for.
     private_key: Secret | None = None  #: PEM, of the certificate that the app was given.
     login_url: ServiceUrl = "https://login.salesforce.com"  #: The audience of a JWT.
-    path_token: Secret  #: Last part of the webhook's address; at least 128 random bits.
+    #: Last part of the webhook's address; at least 128 random bits. Only `events` can do without.
+    path_token: Secret | None = None
+    callout_secret: Secret | None = None  #: Signs what Apex sends; without it none may.
+    callout_secret_next: Secret | None = None  #: Also valid, while the secret is changed.
+    events: bool = False  #: We fetch the events, where Salesforce can reach no address of ours.
+    events_topic: str | None = Field(default=None, pattern=TOPIC)  #: None: our own package's.
+    events_endpoint: ServiceUrl = "https://api.pubsub.salesforce.com:7443"
     sender_ranges: tuple[AddressRange, ...] = ()
     client_certificate_sha256: str | None = Field(default=None, pattern=SHA256)
     api_version: str = Field(default="63.0", pattern=API_VERSION)
@@ -274,12 +281,29 @@ class SalesforceAccount(_Table):
 
     @model_validator(mode="after")
     def _sender_is_known(self) -> "SalesforceAccount":
-        if not self.sender_ranges and self.client_certificate_sha256 is None:
+        if self.path_token is None:
+            if not self.events:
+                raise ValueError("path_token is missing; only with events = true none is needed")
+            if self.callout_secret is not None:
+                raise ValueError("callout_secret needs path_token: the address has both")
+        if self.callout_secret_next is not None and self.callout_secret is None:
+            raise ValueError("callout_secret_next needs callout_secret, which it shall replace")
+        is_proven = self.events or self.callout_secret is not None
+        if not is_proven and not self.sender_ranges and self.client_certificate_sha256 is None:
             raise ValueError(
-                "needs sender_ranges or client_certificate_sha256: Salesforce messages carry no"
-                " signature, so the sender must be known"
+                "needs sender_ranges or client_certificate_sha256: Outbound Messages carry no"
+                " signature, so the sender must be known; signed callouts (callout_secret) and"
+                " fetched events (events = true) need neither"
             )
+        if urlsplit(self.events_endpoint).path:
+            raise ValueError("events_endpoint must hold no path, as in https://host:7443")
         return self
+
+    @property
+    def topic(self) -> str:
+        """The topic whose events we fetch."""
+        prefix = f"{self.namespace}__" if self.namespace else ""
+        return self.events_topic or f"/event/{prefix}Leadscore_Change__e"
 
     @property
     def external_id(self) -> str:

@@ -16,7 +16,7 @@ from console.key_inventory import inventory
 from console.loading import BadConfigurationError, Configuration, load_configuration
 from integrations.base import Finding
 from integrations.errors import AccessError, CrmError
-from integrations.registry import check_account, check_reach, needed_subscriptions
+from integrations.registry import check_account, check_reach, needed_subscriptions, ways_in
 from store.dialect import StoreError
 from store.engine import check_integrity, describe
 from store.keys import KeyFile, KeyFileError, MasterKeys
@@ -55,6 +55,8 @@ def run_doctor(*, as_json: bool, reach: bool = False) -> int:
         is_unreachable = is_unreachable or not reached
         if isinstance(account, HubSpotAccount):
             findings += _own_findings(loaded, account, store, reach=reach)
+        elif store is not None:
+            findings += arrivals(account, store)
     if store is not None:
         store.close()
     _show(findings, keys, as_json=as_json)
@@ -191,6 +193,16 @@ def _own_findings(
     if reach and account.webhook_url:
         found = check_reach(account)
         findings.append(dataclasses.replace(found, check=f"{account.name}: {found.check}"))
+    return findings
+
+
+def arrivals(account: SalesforceAccount, store: Store) -> list[Finding]:
+    """Return when something last came, for each way that the account may get its events."""
+    findings = []
+    for kind, way in ways_in(account).items():
+        at = store.inbox.last_received_at(account.name, kind)
+        came = f"the last came {at:%Y-%m-%d %H:%M} UTC" if at else "none came yet"
+        findings.append(Finding(f"{account.name}: {way}", ok=True, detail=came))
     return findings
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from config.load import (
     AccountSecrets,
+    check_extras,
     environment,
     load_models,
     load_practice,
@@ -51,6 +52,10 @@ def load_configuration() -> Configuration:
         raise BadConfigurationError([*errors, error]) from None
     secrets: dict[str, AccountSecrets] = {}
     model: ScoringModel | None = None
+    try:
+        check_extras(practice)
+    except ConfigError as error:
+        errors.append(error)
     try:
         secrets = load_secrets(practice, env)
     except ConfigError as error:

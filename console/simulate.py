@@ -3,6 +3,10 @@
 Point an account's `base_url` at it: what the service then reads, writes and receives is invented.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
 import click
 
 from config.practice import HubSpotAccount, SalesforceAccount
@@ -36,7 +40,7 @@ def run_simulator(*, crm: str, port: int, leads: int, seed: int, speedup: float)
     else:
         simulator = _salesforce(account, secrets, loaded.settings, speedup)
     try:
-        with running(simulator, port=port) as url:
+        with running(simulator, port=port) as url, _event_bus(simulator, account):
             click.echo(f"pretend {crm} on {url}/ for account {account.name!r} (Ctrl-C ends)")
             if not account.base_url.startswith(url):
                 click.echo(f'  set base_url = "{url}" in practice.toml, then: leadscore serve')
@@ -75,16 +79,49 @@ def _hubspot(
 def _salesforce(
     account: SalesforceAccount, secrets: dict[str, str], settings: Settings, speedup: float
 ) -> SalesforceSimulator:
+    token = secrets.get("path_token")
+    is_signed = account.callout_secret is not None
+    own = SalesforceSettings()
     return SalesforceSimulator(
         SalesforceSettings(
             organization_id=account.organization_id,
             consumer_key=secrets["consumer_key"],
             consumer_secret=secrets["consumer_secret"],
-            target_url=f"{_service_url(settings)}/webhooks/salesforce/{secrets['path_token']}",
+            # It sends in one way, as an org would: signed if it can be.
+            target_url=f"{_service_url(settings)}/webhooks/salesforce/{token}"
+            if token and not is_signed
+            else None,
+            callout_url=f"{_service_url(settings)}/webhooks/salesforce-event/{token}"
+            if is_signed
+            else None,
+            callout_secret=secrets.get("callout_secret", own.callout_secret),
+            topic=account.topic,
             retry_speedup=speedup,
         ),
         now=utc_now,
     )
+
+
+@contextmanager
+def _event_bus(
+    simulator: HubSpotSimulator | SalesforceSimulator,
+    account: HubSpotAccount | SalesforceAccount,
+) -> Iterator[None]:
+    """Serve the event bus where the account looks for it, if that is on this machine."""
+    if (
+        isinstance(simulator, SalesforceSimulator)
+        and isinstance(account, SalesforceAccount)
+        and account.events
+        and account.events_endpoint.startswith("http://")
+    ):
+        # Imported here: it needs the extra `pubsub`.
+        from integrations.simulator.salesforce.pubsub import serving  # noqa: PLC0415
+
+        with serving(simulator, port=urlsplit(account.events_endpoint).port or 80) as endpoint:
+            click.echo(f"  its event bus on {endpoint}")
+            yield
+        return
+    yield
 
 
 def _service_url(settings: Settings) -> str:

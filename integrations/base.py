@@ -187,9 +187,11 @@ class Plan:
 class Portion:
     """Some of the events that a CRM kept for us, in the form of a delivery."""
 
-    body: bytes = field(repr=False)  #: As the adapter of the feed's kind reads it.
+    #: As the adapter of the feed's kind reads it; empty when there is nothing that we act on.
+    body: bytes = field(repr=False)
     position: str  #: Where the next portion begins.
     is_uninstalled: bool = False  #: It tells that the account took our app away.
+    has_gap: bool = False  #: More changed than it says: ask the CRM for what is not named.
 
 
 class Feed(Protocol):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from config.practice import HubSpotAccount, Practice, SalesforceAccount
 from config.register import activity_kinds
 from integrations.base import Adapter, CrmClient, Feed, Finding, Plan, RecordRef, Step
-from integrations.errors import PayloadError
+from integrations.errors import PayloadError, PermanentCrmError
 from integrations.hubspot.adapter import HubSpotAdapter
 from integrations.hubspot.events import Portal
 from integrations.hubspot.wire import (
@@ -23,10 +23,12 @@ from integrations.hubspot.workflow import WorkflowAdapter
 from integrations.outputs import model_name
 from integrations.salesforce.adapter import Org, SalesforceAdapter
 from integrations.salesforce.around import TYPES, kinds_read
+from integrations.salesforce.callouts import EVENT, EventAdapter, EventOrg
 from integrations.salesforce.wire import RECORD_ID, full_id
 from scoring.model import ScoringModel
 
 if TYPE_CHECKING:
+    from integrations.http import Caller
     from integrations.hubspot.client import TokenSource
     from integrations.hubspot.journal import Journal
     from integrations.hubspot.oauth import OAuthApp
@@ -34,13 +36,17 @@ if TYPE_CHECKING:
     from integrations.hubspot.tokens import Shelf
     from integrations.hubspot.vendor import VendorClient
     from integrations.salesforce.auth import Grant
+    from integrations.salesforce.calls import OrgCalls
     from integrations.salesforce.client import SalesforceClient
     from integrations.salesforce.project import Package
+    from integrations.salesforce.pubsub.stream import EventBus
 
 Secrets = Mapping[str, Mapping[str, str]]  #: Account name -> key -> secret.
 
 #: The kind of the deliveries of HubSpot's workflows.
 WORKFLOW = "hubspot_workflow"
+#: The kind of those that an org signs, and of those that we fetch from it.
+SALESFORCE_EVENT = EVENT
 
 #: A little longer than the second that HubSpot counts: some are left to other integrations, and
 #: what arrives a moment late is not one too many.
@@ -75,6 +81,12 @@ def build_adapters(practice: Practice, secrets: Secrets) -> dict[str, Adapter]:
         adapters["salesforce"] = SalesforceAdapter(
             [_org(account, secrets[account.name]) for account in orgs]
         )
+    signing = [account for account in orgs if account.callout_secret or account.events]
+    if signing:
+        # It also reads what is fetched; only who has a secret can send to it.
+        adapters[SALESFORCE_EVENT] = EventAdapter(
+            [_event_org(account, secrets[account.name]) for account in signing]
+        )
     return adapters
 
 
@@ -98,11 +110,39 @@ def _org(account: SalesforceAccount, secrets: Mapping[str, str]) -> Org:
     return Org(
         account=account.name,
         organization_id=account.organization_id,
-        path_token=secrets["path_token"],
+        path_token=secrets.get("path_token", ""),
         sender_ranges=tuple(ip_network(text) for text in account.sender_ranges),
         client_certificate_sha256=account.client_certificate_sha256,
-        objects=(*account.objects, *TYPES, *account.related),
+        objects=_named(account),
     )
+
+
+def _event_org(account: SalesforceAccount, secrets: Mapping[str, str]) -> EventOrg:
+    return EventOrg(
+        account=account.name,
+        organization_id=account.organization_id,
+        path_token=secrets.get("path_token", ""),
+        secrets=[
+            secrets[key] for key in ("callout_secret", "callout_secret_next") if secrets.get(key)
+        ],
+        objects=_named(account),
+    )
+
+
+def ways_in(account: SalesforceAccount) -> dict[str, str]:
+    """Return how events of an org may reach us: kind of delivery -> the way, in words."""
+    ways = {}
+    if account.path_token and (account.sender_ranges or account.client_certificate_sha256):
+        ways["salesforce"] = "Outbound Messages"
+    named = {"signed callouts": account.callout_secret, "events that we fetch": account.events}
+    if any(named.values()):
+        ways[SALESFORCE_EVENT] = " and ".join(way for way, is_set in named.items() if is_set)
+    return ways
+
+
+def _named(account: SalesforceAccount) -> tuple[str, ...]:
+    """Return the objects whose events make a record due."""
+    return (*account.objects, *TYPES, *account.related)
 
 
 #: What a person may call the record types of a CRM.
@@ -170,21 +210,33 @@ def build_client(
 
         tokens = token_source(account, secrets, shelf=shelf, now=now, sleep=sleep)
         return HubSpotClient(base_url=account.base_url, tokens=tokens, caller=caller)
-    from integrations.salesforce.calls import OrgCalls  # noqa: PLC0415
     from integrations.salesforce.client import SalesforceClient  # noqa: PLC0415
 
-    calls = OrgCalls(
-        base_url=account.base_url,
-        api_version=account.api_version,
-        grant=salesforce_grant(account, secrets, now=now),
-        caller=caller,
-        clock=clock,
-    )
+    calls = _org_calls(account, secrets, caller, clock=clock, now=now)
     return SalesforceClient(
         calls,
         sleep=sleep,
         related=account.related,
         only_record_types=account.only_record_types,
+    )
+
+
+def _org_calls(
+    account: SalesforceAccount,
+    secrets: Mapping[str, str],
+    caller: "Caller",
+    *,
+    clock: Callable[[], float],
+    now: Callable[[], datetime] | None,
+) -> "OrgCalls":
+    from integrations.salesforce.calls import OrgCalls  # noqa: PLC0415
+
+    return OrgCalls(
+        base_url=account.base_url,
+        api_version=account.api_version,
+        grant=salesforce_grant(account, secrets, now=now),
+        caller=caller,
+        clock=clock,
     )
 
 
@@ -229,7 +281,47 @@ def build_feeds(
             )
             written = practice.outputs(account).values()
             feeds[account.name] = JournalFeed(journal, app_id=account.app_id, written=written)
+        if isinstance(account, SalesforceAccount) and account.events:
+            from integrations.salesforce.pubsub.feed import PubSubFeed  # noqa: PLC0415
+
+            feeds[account.name] = PubSubFeed(
+                salesforce_events(
+                    account, secrets[account.name], now=now, clock=clock, sleep=sleep
+                ),
+                organization_id=account.organization_id,
+                topic=account.topic,
+                namespace=account.namespace,
+                clock=clock,
+            )
     return feeds
+
+
+def salesforce_events(
+    account: SalesforceAccount,
+    secrets: Mapping[str, str],
+    *,
+    now: Callable[[], datetime],
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> "EventBus":
+    """Return the event bus of one org. Needs the extra `pubsub`; see `config.load`."""
+    from integrations.budget import DayBudget, RateBudget  # noqa: PLC0415
+    from integrations.http import Caller, RetryPolicy  # noqa: PLC0415
+    from integrations.salesforce.pubsub.stream import EventBus  # noqa: PLC0415
+
+    caller = Caller(  # of logins only: the bus counts its calls nowhere
+        account=account.name,
+        budget=RateBudget(account.calls_per_10s, WINDOW_S + WAY_S, clock=clock, sleep=sleep),
+        day=DayBudget(0.0),
+        retry=RetryPolicy(),
+        sleep=sleep,
+    )
+    return EventBus(
+        account.events_endpoint,
+        organization_id=account.organization_id,
+        instance_url=account.base_url,
+        calls=_org_calls(account, secrets, caller, clock=clock, now=now),
+    )
 
 
 def hubspot_journal(
@@ -407,7 +499,8 @@ def check_account(
         record_types=account.only_record_types,
     )
     with _salesforce_client(account, secrets, now=now) as client:
-        return checks.check(client, wanted)
+        found = checks.check(client, wanted)
+    return [*found, *_check_events(account, secrets, now=now)]
 
 
 @contextmanager
@@ -424,6 +517,23 @@ def _salesforce_client(
         yield client
     finally:
         client.close()
+
+
+def _check_events(
+    account: SalesforceAccount, secrets: Mapping[str, str], *, now: Callable[[], datetime]
+) -> list[Finding]:
+    """Return whether the events of an org can be fetched; nothing where they are sent."""
+    if not account.events:
+        return []
+    from integrations.salesforce.pubsub.feed import check  # noqa: PLC0415
+
+    bus = salesforce_events(account, secrets, now=now, clock=time.monotonic, sleep=time.sleep)
+    try:
+        return [check(bus, account.topic)]
+    except PermanentCrmError as error:
+        return [Finding(f"fetches {account.topic}", ok=False, detail=str(error))]
+    finally:
+        bus.close()
 
 
 def _read_of(practice: Practice, account: HubSpotAccount | SalesforceAccount) -> list[str]:

@@ -54,8 +54,22 @@ def test_every_module_says_its_role_in_its_first_line():
 def test_a_receiver_loads_nothing_that_only_a_worker_or_a_set_up_needs():
     code = (
         "import sys; import webhooks.wiring;"
-        "heavy = {'requests', 'hubspot', 'simple_salesforce', 'alembic', 'rich', 'tenacity'};"
+        "heavy = {'requests', 'hubspot', 'simple_salesforce', 'alembic', 'rich', 'tenacity', 'grpc', 'google.protobuf',"
+        "'fastavro'};"
         "print(sorted(heavy & set(sys.modules)))"
+    )
+    found = subprocess.run(  # noqa: S603  our own interpreter and text
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+
+    assert found.stdout.strip() == "[]"
+
+
+def test_only_an_account_that_fetches_events_loads_grpc():
+    code = (
+        "import sys; import webhooks.working, console.stage, console.simulate, console.doctor;"
+        "import integrations.simulator.salesforce, integrations.salesforce.client;"
+        "print(sorted({'grpc', 'google.protobuf', 'fastavro'} & set(sys.modules)))"
     )
     found = subprocess.run(  # noqa: S603  our own interpreter and text
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT

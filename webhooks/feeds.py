@@ -109,13 +109,17 @@ class FeedReader:
         except PositionLostError:
             # Sweep at once for what is lost, and go on with what is left.
             log.error("feed.position_lost", extra={"account": account})  # noqa: TRY400
-            self._accounts.set_swept(account, self._clock() - timedelta(days=1))
+            self._sweep(account)
             self._states.advance(account, feed.kind, self._owner, position="", now=self._clock())
             return 0.0
         position = state.position
         if portion is not None:
             position = portion.position
-            self._store(account, feed.kind, portion.body)
+            if portion.body:
+                self._store(account, feed.kind, portion.body)
+            if portion.has_gap:
+                log.warning("feed.gap", extra={"account": account})
+                self._sweep(account)
             if portion.is_uninstalled:
                 log.error("app.uninstalled", extra={"account": account})
                 self._installs.mark_uninstalled(account, ACTOR, self._clock())
@@ -123,8 +127,6 @@ class FeedReader:
         return feed.pause_s if portion is None else 0.0
 
     def _store(self, account: str, kind: str, body: bytes) -> None:
-        if body == b"[]":
-            return  # nothing that we act on
         delivery = self._inbox.append(account_id=account, kind=kind, body=body, at=self._clock())
         self._bell.ring()
         self._health.accepted.labels(kind).inc()
@@ -132,6 +134,10 @@ class FeedReader:
             "delivery.fetched",
             extra={"crm": kind, "account": account, "delivery": delivery, "bytes": len(body)},
         )
+
+    def _sweep(self, account: str) -> None:
+        """Have the account swept at once, for what was not named to us."""
+        self._accounts.set_swept(account, self._clock() - timedelta(days=1))
 
     def _rest(self, account: str, error: CrmError, failures: int) -> float:
         if isinstance(error, AccessError):

@@ -14,7 +14,7 @@ from flask import Blueprint, Request, Response, request
 
 from integrations.base import Adapter, Delivery
 from integrations.errors import VerificationError
-from integrations.registry import WORKFLOW
+from integrations.registry import SALESFORCE_EVENT, WORKFLOW
 from store.inbox import Inbox, InboxError
 from webhooks.bell import Bell
 from webhooks.health import Health
@@ -57,6 +57,8 @@ class Receiver:
             routes.post("/webhooks/hubspot/workflow")(self._workflow)
         if "salesforce" in self._adapters:
             routes.post("/webhooks/salesforce/<token>")(self._salesforce)
+        if SALESFORCE_EVENT in self._adapters:
+            routes.post("/webhooks/salesforce-event/<token>")(self._salesforce_event)
         return routes
 
     def _hubspot(self) -> Response:
@@ -67,6 +69,9 @@ class Receiver:
 
     def _salesforce(self, token: str) -> Response:
         return self._receive("salesforce", token)
+
+    def _salesforce_event(self, token: str) -> Response:
+        return self._receive(SALESFORCE_EVENT, token)
 
     def _receive(self, crm: str, token: str = "") -> Response:
         began = time.perf_counter()

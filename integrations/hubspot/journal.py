@@ -180,8 +180,9 @@ class JournalFeed:
         except PayloadError:
             return Portion(body=UNREADABLE, position=str(offset))
         made = [self._webhook(event) for event in events]
+        told = [event for event in made if event is not None]
         return Portion(
-            body=orjson.dumps([event for event in made if event is not None]),
+            body=orjson.dumps(told) if told else b"",
             position=str(offset),
             is_uninstalled=any(map(self._is_uninstall, events)),
         )

@@ -82,7 +82,7 @@ def test_portions_are_stored_and_the_next_is_asked_for_at_once(start, store):
 
 
 def test_portion_without_events_is_not_stored(start, store):
-    feed = Script(Portion(body=b"[]", position="p1"))
+    feed = Script(Portion(body=b"", position="p1"))
     start(feed)
     until(lambda: len(feed.asked) >= 3)
     assert waiting(store) == []
@@ -134,9 +134,22 @@ def test_account_that_took_the_app_away_is_marked(start, store, clock):
     store.installs.keep(
         "portal", access_token="a", refresh_token="r", expires_at=clock(), actor="x", now=clock()
     )
-    start(Script(Portion(body=b"[]", position="p1", is_uninstalled=True)))
+    start(Script(Portion(body=b"", position="p1", is_uninstalled=True)))
     until(lambda: store.installs.state("portal").uninstalled_at)
     assert store.installs.state("portal").uninstalled_at == clock()
+
+
+def test_gap_is_swept_for_and_the_position_moves_on(start, store, accounts, clock):
+    accounts.set_swept("portal", clock())
+    feed = Script(
+        Portion(body=b"[1]", position="p1", has_gap=True),
+        Portion(body=b"", position="p2", has_gap=True),
+    )
+    start(feed)
+    until(lambda: len(feed.asked) >= 4)
+    assert feed.asked[:4] == ["", "p1", "p2", "p2"]
+    assert waiting(store) == [b"[1]"]
+    assert "portal" in accounts.sweeps_due(clock())
 
 
 def test_two_workers_take_turns(start, store):

@@ -1,4 +1,5 @@
 import hashlib
+import hmac
 import json
 from datetime import timedelta
 from ipaddress import ip_network
@@ -6,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from config.load import parse_practice
+from config.load import load_secrets, parse_practice
 from integrations.registry import build_adapters
 from store.inbox import Inbox, InboxError
 from webhooks.app import create_app
@@ -42,7 +43,9 @@ def new_app(practice, secrets, store, clock):
     def make(**other):
         health = other.get("health") or Health(clock)
         parts = {
-            "adapters": build_adapters(other.pop("practice", practice), secrets),
+            "adapters": build_adapters(
+                other.pop("practice", practice), other.pop("secrets", secrets)
+            ),
             "inbox": store.inbox,
             "health": health,
             "peers": Peers([]),
@@ -137,6 +140,35 @@ def test_s006_each_missing_proof_is_403_and_nothing_is_stored(client, store, out
     assert post(path="/webhooks/salesforce") == 404
     assert stored(store) == 0
     assert post() == 200
+    assert stored(store) == 1
+
+
+def test_a_signed_callout_is_stored_under_a_kind_of_its_own(
+    new_app, practice_text, environment, store, clock, path_token
+):
+    text = practice_text.replace(
+        'sender_ranges = ["127.0.0.0/8"]', 'callout_secret = { env = "SF_CALLOUT" }'
+    )
+    practice = parse_practice(text, "practice.toml")
+    secret = "invented-callout-secret-0001"
+    app = new_app(
+        practice=practice, secrets=load_secrets(practice, {**environment, "SF_CALLOUT": secret})
+    )
+    body = b'{"organizationId":"00D8d000000HLs1EAG","events":[]}'
+    sent = str(round(clock().timestamp() * 1000))
+    digest = hmac.new(secret.encode(), sent.encode() + b"." + body, hashlib.sha256).hexdigest()
+    headers = {"X-Leadscore-Timestamp": sent, "X-Leadscore-Signature": digest}
+    client = app.test_client()
+
+    def post(kind="salesforce-event", token=path_token, **more):
+        path = f"/webhooks/{kind}/{token}"
+        return client.post(path, data=body, headers={**headers, **more}).status_code
+
+    assert post() == 200
+    assert [item.kind for item in store.inbox.waiting(9)] == ["salesforce_event"]
+    assert post(token="w" * 43) == 403
+    assert post(**{"X-Leadscore-Signature": "0" * 64}) == 401
+    assert post("salesforce") == 403  # the sender of a message without a signature is unknown
     assert stored(store) == 1
 
 

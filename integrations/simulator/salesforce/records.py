@@ -14,8 +14,9 @@ from integrations.simulator.salesforce.settings import SalesforceSettings
 Values = dict[str, object]
 _NAME_PARTS = frozenset({"FirstName", "LastName"})
 
-#: Called as `emit(object, short id, names of changed fields)`; no names: created.
-Emit = Callable[[str, str, frozenset[str]], None]
+#: Called as `emit(object, short id, cause, names of changed fields)`; the cause is created, changed
+#: or deleted.
+Emit = Callable[[str, str, str, frozenset[str]], None]
 
 
 class Records:
@@ -91,7 +92,7 @@ class Records:
         self._derive(entity, record)
         _name(record)
         self.tables[entity][record_id[:15]] = record
-        self._emit(entity, record_id[:15], frozenset())
+        self._emit(entity, record_id[:15], "created", frozenset())
         return record_id
 
     def update(
@@ -123,7 +124,7 @@ class Records:
         if changed:
             if not changed.isdisjoint(_NAME_PARTS):
                 _name(record)
-            self._emit(entity, str(record["Id"])[:15], changed)
+            self._emit(entity, str(record["Id"])[:15], "changed", changed)
 
     def _derive(self, entity: str, record: Values) -> None:
         """Set what Salesforce sets by itself."""
@@ -146,6 +147,9 @@ class Records:
         """Move a record to the recycle bin: queryAll still shows it."""
         record["IsDeleted"] = True
         record["SystemModstamp"] = stamp(self._now())
+        short = str(record["Id"])[:15]
+        entity = next(name for name, table in self.tables.items() if short in table)
+        self._emit(entity, short, "deleted", frozenset())
 
     def _checked(self, entity: str, given: Mapping[str, object], *, by_api: bool) -> Values:
         fields = self.objects[entity]

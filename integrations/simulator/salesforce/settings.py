@@ -58,6 +58,9 @@ class SalesforceSettings:
     input_fields: tuple[str, ...] = INPUT_FIELDS
     message_fields: tuple[str, ...] = ()  #: Besides Id, such as LastModifiedDate.
     message_session_id: str | None = field(default=None, repr=False)  #: None: sent as nil.
+    callout_url: str | None = None  #: Where Apex sends signed messages; None: none is sent.
+    callout_secret: str = field(default="simulator-callout-secret", repr=False)
+    topic: str = "/event/Leadscore_Change__e"  #: Of the platform event that a Flow publishes.
     provisioned: bool = True  #: The score fields exist.
     edition: str = "Developer Edition"
     bulk_polls: int = 1  #: How often a query job is asked about before it is done.

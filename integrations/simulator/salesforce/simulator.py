@@ -3,7 +3,7 @@
 Public face: `SalesforceSimulator(settings, now=clock)` with `app`, `start`, `stop` (both called
 by `server.running`), `create_leads`, `create_contacts`, `create_tasks`, `create`, `update_lead`,
 `delete_lead`, `convert_lead`, `record`, `leads`, `expire_sessions`, `exhaust_calls`, `counters`,
-`faults`, `wait_until_idle`, `set_target`.
+`faults`, `wait_until_idle`, `set_target`, `set_callout`, and for `pubsub.serving` `org` and `bus`.
 
 Counters: `oauth`, `limits`, `describe`, `query`, `collections_read`, `collections_update`, `composite`, `bulk`,
 `records` (calls about a single record), `records_read`, `records_written`, `auto_assigned`
@@ -25,9 +25,23 @@ from integrations.simulator.courier import Courier
 from integrations.simulator.faults import Faults
 from integrations.simulator.salesforce.app import create_app
 from integrations.simulator.salesforce.bulk import QueryJobs
+from integrations.simulator.salesforce.callouts import (
+    CALLOUT_BATCH,
+    CalloutPoster,
+    Row,
+    callout_gap_s,
+)
 from integrations.simulator.salesforce.calls import Org, Usage
 from integrations.simulator.salesforce.errors import ApiError, RecordError
-from integrations.simulator.salesforce.ids import NOTIFICATION, numbered_id
+from integrations.simulator.salesforce.events import (
+    ALL_CHANGES,
+    CHANGE_TYPES,
+    EventBus,
+    change_event,
+    changed_event,
+    origin,
+)
+from integrations.simulator.salesforce.ids import NOTIFICATION, full_id, numbered_id
 from integrations.simulator.salesforce.oauth import Sessions
 from integrations.simulator.salesforce.outbound import (
     BATCH_SIZE,
@@ -79,6 +93,8 @@ class SalesforceSimulator:
         self._target = (settings.target_url, settings.connect_url)
         self._notified = 0
         self._inputs = frozenset(settings.input_fields)
+        self.bus = EventBus(now=now)
+        self._callout_url = settings.callout_url
         self._couriers: dict[str, Courier[Notification]] = {}
         for entity, _ in settings.action_ids:
             poster = Poster(settings, entity, compose=self._compose, target=lambda: self._target)
@@ -92,12 +108,28 @@ class SalesforceSimulator:
                 batch_wait_s=settings.batch_wait_s,
                 mischief=settings.mischief,
             )
+        callouts = CalloutPoster(settings, now=now, target=lambda: self._callout_url)
+        self._callouts: Courier[Row] = Courier(
+            post=callouts.post,
+            gap_s=partial(callout_gap_s, speedup=settings.retry_speedup),
+            batch_size=CALLOUT_BATCH,
+            concurrency=settings.concurrency,
+            counters=counts,
+            chance=chance,
+            batch_wait_s=settings.batch_wait_s,
+            mischief=settings.mischief,
+        )
         self.app: Flask = create_app(self._org)
 
     @property
     def settings(self) -> SalesforceSettings:
         """What the org was made with."""
         return self._org.settings
+
+    @property
+    def org(self) -> Org:
+        """What the org is made of."""
+        return self._org
 
     @property
     def faults(self) -> Faults:
@@ -112,25 +144,29 @@ class SalesforceSimulator:
     def start(self) -> None:
         """Start sending messages."""
         self._org.faults.resume()
-        for courier in self._couriers.values():
+        for courier in self._all_couriers():
             courier.start()
 
     def stop(self) -> None:
         """Stop sending messages and end programmed delays."""
         self._org.faults.interrupt()
-        for courier in self._couriers.values():
+        for courier in self._all_couriers():
             courier.stop()
 
     def set_target(self, url: str | None, *, connect_url: str | None = None) -> None:
         """Register the endpoint of the Outbound Messages; None: no message is made."""
         self._target = (url, connect_url)
 
+    def set_callout(self, url: str | None) -> None:
+        """Register where Apex sends signed messages; None: it sends none."""
+        self._callout_url = url
+
     def wait_until_idle(self, timeout_s: float) -> bool:
         """Wait until every message is acknowledged or dropped; False on timeout."""
         deadline = time.monotonic() + timeout_s
         return all(
             courier.wait_until_idle(max(0.0, deadline - time.monotonic()))
-            for courier in self._couriers.values()
+            for courier in self._all_couriers()
         )
 
     def create_leads(self, leads: Iterable[Mapping[str, object]]) -> list[str]:
@@ -225,13 +261,35 @@ class SalesforceSimulator:
             raise KeyError(record_id)
         return record
 
-    def _emit(self, entity: str, record_id: str, changed: frozenset[str]) -> None:
-        """Do what the Flow does: a message on creation and when an input field changed."""
-        courier = self._couriers.get(entity)
-        if courier is None or self._target[0] is None or (changed and not changed & self._inputs):
+    def _emit(self, entity: str, record_id: str, cause: str, changed: frozenset[str]) -> None:
+        """Do what Flow, trigger and Change Data Capture do when a record changed."""
+        self._capture(entity, record_id, cause, changed)
+        if entity not in self._couriers or (changed and not changed & self._inputs):
             return
-        self._notified += 1
-        courier.queue([Notification(numbered_id(NOTIFICATION, self._notified), record_id)])
+        row = {"object": entity, "id": full_id(record_id), "cause": cause}
+        self.bus.publish(self.settings.topic, changed_event(row, self._org.now()))
+        if self._callout_url is not None:
+            self._callouts.queue([row])
+        if self._target[0] is not None and cause != "deleted":
+            self._notified += 1
+            notified = Notification(numbered_id(NOTIFICATION, self._notified), record_id)
+            self._couriers[entity].queue([notified])
+
+    def _all_couriers(self) -> "list[Courier[Notification] | Courier[Row]]":
+        return [*self._couriers.values(), self._callouts]
+
+    def _capture(self, entity: str, record_id: str, cause: str, changed: frozenset[str]) -> None:
+        record = self._org.records.tables[entity][record_id]
+        event = change_event(
+            entity,
+            [full_id(record_id)],
+            CHANGE_TYPES[cause],
+            values={name: record.get(name) for name in changed},
+            origin=origin(),
+            at=self._org.now(),
+        )
+        self.bus.publish(f"/data/{entity}ChangeEvent", event)
+        self.bus.publish(ALL_CHANGES, event)
 
     def _compose(self, entity: str, notifications: Sequence[Notification]) -> bytes:
         with self._org.lock:

@@ -149,7 +149,7 @@ def test_own_writes_are_left_out(fed):
     (one,) = simulator.create_contacts([{"message": "a"}])
     start = all_of(feed)[-1].position
     simulator.update_contact(one, {"lead_score": "71"}, source="INTEGRATION")
-    assert [portion.body for portion in all_of(feed, start)] == [b"[]"]
+    assert [portion.body for portion in all_of(feed, start)] == [b""]
 
 
 def test_file_comes_whole_and_without_our_token(answering, fed):
@@ -220,7 +220,7 @@ def test_uninstall_is_told_and_is_no_event_of_a_record(fed):
     simulator.revoke_refresh_tokens()
     portion = all_of(feed)[-1]
     assert portion.is_uninstalled
-    assert portion.body == b"[]"
+    assert portion.body == b""
 
 
 def test_unknown_offset_is_told_apart(fed):
