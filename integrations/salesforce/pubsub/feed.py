@@ -141,8 +141,9 @@ class PubSubFeed:
         one that could not be stored would look like one that was.
         """
         if not response.events:
-            # A sign of life. Its id is good only while we are ready for all there is.
-            if self._outstanding > 0 and response.latest_replay_id:
+            # A sign of life. Of no use while the bus waits for us to ask: its id may lie beyond
+            # events that did not come.
+            if response.pending_num_requested > 0 and response.latest_replay_id:
                 yield Portion(body=b"", position=_position(response.latest_replay_id))
             return
         position = self._position.partition(".")[0]

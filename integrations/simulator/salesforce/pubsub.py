@@ -178,7 +178,7 @@ class _Servicer(PubSubServicer):
             is_late = time.monotonic() - said >= self._keep_alive_s
             if events or is_late:
                 said = time.monotonic()
-                yield self._answer(topic, events, cursor, owed.left)
+                yield self._answer(events, cursor, owed.left)
             else:
                 with bus.changed:
                     bus.changed.wait(min(0.1, self._keep_alive_s))
@@ -204,11 +204,9 @@ class _Servicer(PubSubServicer):
         del request_iterator
         _abort(context, grpc.StatusCode.UNIMPLEMENTED, _UNIMPLEMENTED)
 
-    def _answer(
-        self, topic: str, events: Sequence[Event], cursor: int, left: int
-    ) -> proto.FetchResponse:
-        bus = self._simulator.bus
-        latest = cursor if events or bus.after(topic, cursor, 1) else bus.latest()
+    def _answer(self, events: Sequence[Event], cursor: int, left: int) -> proto.FetchResponse:
+        # Without events it is the tip of the bus, also while events wait for a client to ask.
+        latest = cursor if events else self._simulator.bus.latest()
         return proto.FetchResponse(
             events=[_consumed(event) for event in events],
             latest_replay_id=latest.to_bytes(8, "big"),

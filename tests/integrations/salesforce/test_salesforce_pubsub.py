@@ -249,6 +249,20 @@ def test_sign_of_life_moves_the_position_without_events(rig):
     assert bytes.fromhex(portion.position) == rig.simulator.bus.latest().to_bytes(8, "big")
 
 
+def test_sign_of_life_that_comes_while_nothing_is_asked_for_skips_no_event(rig):
+    expected = rig.leads(250)
+    feed = rig.feed()
+    first = feed.fetch("")
+    time.sleep(0.7)  # the store is slow: a hundred events came, and then signs of life
+    found, position = ids_of(feed, WINDOW - len(said(first)), first.position)
+    life = feed.fetch(position)
+    feed.close()  # a crash: another process goes on
+
+    rest, _ = ids_of(rig.feed(), 250 - WINDOW, life.position if life else position)
+
+    assert [i for _, i, _ in said(first)] + found + rest == expected
+
+
 def test_fetch_returns_none_when_nothing_comes_in_time(rig):
     rig.serve(keep_alive_s=60)
 
