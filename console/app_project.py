@@ -11,7 +11,7 @@ from config.load import environment, load_models, load_practice, load_settings
 from config.practice import HubSpotAccount, Practice, SalesforceAccount
 from config.problems import ConfigError, did_you_mean
 from console.cli import FINDINGS, USAGE
-from integrations.registry import hubspot_app, salesforce_app
+from integrations.setting_up import hubspot_app, salesforce_app
 from scoring.model import ScoringModel
 
 _Account = TypeVar("_Account", HubSpotAccount, SalesforceAccount)

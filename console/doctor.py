@@ -16,7 +16,8 @@ from console.key_inventory import inventory
 from console.loading import BadConfigurationError, Configuration, load_configuration
 from integrations.base import Finding
 from integrations.errors import AccessError, CrmError
-from integrations.registry import check_account, check_reach, needed_subscriptions, ways_in
+from integrations.registry import ways_in
+from integrations.setting_up import check_account, check_reach, needed_subscriptions
 from store.dialect import StoreError
 from store.engine import check_integrity, describe
 from store.keys import KeyFile, KeyFileError, MasterKeys

@@ -8,8 +8,8 @@ from console.acting import token_shelves
 from console.cli import FINDINGS, UNREACHABLE, USAGE
 from console.loading import BadConfigurationError, Configuration, load_configuration
 from integrations.errors import AccessError, CrmError
-from integrations.registry import provision_account
 from integrations.salesforce.setup import advice_of
+from integrations.setting_up import provision_account
 from store.installs import AccountTokens
 from webhooks.wiring import utc_now
 

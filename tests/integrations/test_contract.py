@@ -12,7 +12,8 @@ from config.practice import HubSpotAccount, SalesforceAccount
 from integrations.base import Change, CrmClient
 from integrations.errors import AccessError, RateLimitedError, TransientCrmError
 from integrations.http import ForeignHostError
-from integrations.registry import build_client, check_account
+from integrations.registry import build_client
+from integrations.setting_up import check_account
 from integrations.simulator.hubspot import HubSpotSettings, HubSpotSimulator
 from integrations.simulator.salesforce import SalesforceSettings, SalesforceSimulator
 from integrations.simulator.server import running

@@ -12,7 +12,7 @@ from console.cli import main
 from integrations.hubspot.events import Portal, read_event
 from integrations.hubspot.project import APP_FILE, PRACTICE_FILE, WEBHOOKS_FILE
 from integrations.payload import Payload
-from integrations.registry import hubspot_app
+from integrations.setting_up import hubspot_app
 
 ROOT = Path(__file__).parents[3]
 APP = ROOT / "integrations" / "hubspot" / "app"

@@ -15,11 +15,11 @@ from config.fields import DEFAULT_OUTPUTS
 from config.load import load_models, parse_practice
 from console.cli import main
 from integrations.outputs import OUTPUT_KINDS, TIERS, TRENDS
-from integrations.registry import salesforce_app
 from integrations.salesforce.around import TYPES
 from integrations.salesforce.checks import TYPES as DESCRIBED
 from integrations.salesforce.names import on_object
 from integrations.salesforce.setup import _metadata
+from integrations.setting_up import salesforce_app
 from integrations.simulator.salesforce.fields import objects as simulated
 from integrations.simulator.salesforce.tooling import field_of
 

@@ -24,12 +24,13 @@ from integrations.errors import (
     RateLimitedError,
     TransientCrmError,
 )
-from integrations.registry import build_adapters, check_account, salesforce_events
+from integrations.registry import build_adapters, salesforce_events
 from integrations.salesforce.callouts import EventAdapter, EventOrg
 from integrations.salesforce.pubsub import feed as feed_module
 from integrations.salesforce.pubsub.changes import read_event
 from integrations.salesforce.pubsub.feed import WINDOW, PubSubFeed, check
 from integrations.salesforce.pubsub.stream import EventBus
+from integrations.setting_up import check_account
 from integrations.simulator.salesforce import SalesforceSettings, SalesforceSimulator
 from integrations.simulator.salesforce.events import ALL_CHANGES, change_event
 from integrations.simulator.salesforce.pubsub import serving
