@@ -109,6 +109,8 @@ def _network(value: str) -> str:
 AddressRange = Annotated[str, AfterValidator(_network)]
 
 
+#: How often an account is swept that says nothing else (S30).
+SWEEP_MINUTES = 15
 HUBSPOT_API = "https://api.hubapi.com"
 _CALLBACK_PATH = "/oauth/hubspot/callback"
 
@@ -146,6 +148,7 @@ class HubSpotAccount(_Table):
     calls_per_10s: int = Field(default=90, ge=1, le=10_000)
     #: Of the day's calls, kept for live inquiries and other integrations: a backfill waits.
     daily_reserve_percent: int = Field(default=20, ge=0, le=95)
+    sweep_minutes: int | None = Field(default=None, ge=1, le=1440)  #: See `swept_every_minutes`.
     #: The activities whose first outgoing one counts as the first response. Empty: only a property.
     first_response_from: tuple[Literal["call", "email", "meeting", "message"], ...] = (
         "call",
@@ -212,6 +215,11 @@ class HubSpotAccount(_Table):
         return self.portal_id
 
     @property
+    def swept_every_minutes(self) -> int:
+        """How often we ask what changed."""
+        return self.sweep_minutes or SWEEP_MINUTES
+
+    @property
     def workflow_address(self) -> str:
         """The address that workflows send to, as it is signed."""
         return self.workflow_url or f"{self.webhook_url}/workflow"
@@ -240,6 +248,8 @@ class SalesforceAccount(_Table):
     login_url: ServiceUrl = "https://login.salesforce.com"  #: The audience of a JWT.
     #: Last part of the webhook's address; at least 128 random bits. Only `events` can do without.
     path_token: Secret | None = None
+    #: Nothing tells us of changes, as on Professional Edition: we ask, once a minute.
+    only_swept: bool = False
     callout_secret: Secret | None = None  #: Signs what Apex sends; without it none may.
     callout_secret_next: Secret | None = None  #: Also valid, while the secret is changed.
     events: bool = False  #: We fetch the events, where Salesforce can reach no address of ours.
@@ -266,6 +276,7 @@ class SalesforceAccount(_Table):
     calls_per_10s: int = Field(default=100, ge=1, le=10_000)
     #: Of the day's calls, kept for live inquiries and other integrations: a backfill waits.
     daily_reserve_percent: int = Field(default=20, ge=0, le=95)
+    sweep_minutes: int | None = Field(default=None, ge=1, le=1440)  #: See `swept_every_minutes`.
     outputs: OutputMap = {}
 
     @model_validator(mode="after")
@@ -282,13 +293,16 @@ class SalesforceAccount(_Table):
     @model_validator(mode="after")
     def _sender_is_known(self) -> "SalesforceAccount":
         if self.path_token is None:
-            if not self.events:
-                raise ValueError("path_token is missing; only with events = true none is needed")
+            if not self.events and not self.only_swept:
+                raise ValueError(
+                    "path_token is missing; only with events = true or only_swept = true none is"
+                    " needed"
+                )
             if self.callout_secret is not None:
                 raise ValueError("callout_secret needs path_token: the address has both")
         if self.callout_secret_next is not None and self.callout_secret is None:
             raise ValueError("callout_secret_next needs callout_secret, which it shall replace")
-        is_proven = self.events or self.callout_secret is not None
+        is_proven = self.events or self.only_swept or self.callout_secret is not None
         if not is_proven and not self.sender_ranges and self.client_certificate_sha256 is None:
             raise ValueError(
                 "needs sender_ranges or client_certificate_sha256: Outbound Messages carry no"
@@ -298,6 +312,11 @@ class SalesforceAccount(_Table):
         if urlsplit(self.events_endpoint).path:
             raise ValueError("events_endpoint must hold no path, as in https://host:7443")
         return self
+
+    @property
+    def swept_every_minutes(self) -> int:
+        """How often we ask what changed."""
+        return self.sweep_minutes or (1 if self.only_swept else SWEEP_MINUTES)
 
     @property
     def topic(self) -> str:

@@ -51,6 +51,7 @@ class AccountWork:
     object_types: Sequence[str]  #: What is scored of it.
     meaning: Meaning | None = field(default=None, repr=False)  #: Adds flags to the gate's.
     activities: ActivityClient | None = field(default=None, repr=False)
+    sweep_every: timedelta = timedelta(minutes=15)
     activity_types: Collection[str] = ()  #: Those that model and response clock need.
 
 

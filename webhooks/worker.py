@@ -34,10 +34,9 @@ HEARTBEAT_S = 4.0
 #: Accounts worked at the same time by one process, at most: the others wait for those, or for
 #: another process.
 MOST_ACCOUNTS = 200
-#: How often each account is swept (S30), and how soon again after a failure.
-SWEEP_EVERY_S = 900.0
-#: What the CRM tried again while we were away comes first, and need not be looked for.
+#: What the CRM tried again while we were away comes first, and need not be looked for (S30).
 SWEEP_AFTER_S = 5.0
+#: How soon an account is swept again after a failure.
 SWEEP_AGAIN_S = 60.0
 #: How often the accounts that are to be swept are looked for, and how many are asked at once.
 SWEEP_LOOK_S = 5.0
@@ -191,20 +190,22 @@ class Worker:
         """Ask the CRMs what changed: after the start, and each in turns (S30)."""
         since = self._clock() + timedelta(seconds=self._sweep_after_s)
         self._stopping.wait(self._sweep_after_s)
+        shortest = min((work.sweep_every for work in self._works), default=timedelta(minutes=1))
         with ThreadPoolExecutor(SWEEPS_AT_ONCE, thread_name_prefix="sweep") as pool:
             while not self._stopping.is_set():
-                before = max(since, self._clock() - timedelta(seconds=SWEEP_EVERY_S))
                 try:
-                    due = self._accounts.sweeps_due(before)
-                    list(pool.map(partial(self._sweep_one, sweeper, before), due))
+                    due = self._accounts.sweeps_due(max(since, self._clock() - shortest))
+                    list(pool.map(partial(self._sweep_one, sweeper, since), due))
                 except Exception:
                     log.exception("sweeps.failed")  # the store is away: looked at again
                 self._stopping.wait(max(self._poll_s, SWEEP_LOOK_S))
 
-    def _sweep_one(self, sweeper: Sweeper, before: datetime, name: str) -> None:
+    def _sweep_one(self, sweeper: Sweeper, since: datetime, name: str) -> None:
+        """Sweep an account that was not yet since we began, or not for its own time."""
         work = self._by_name.get(name)
         if work is None or self._stopping.is_set() or self._must_wait(name):
             return
+        before = max(since, self._clock() - work.sweep_every)
         # Of the workers that share an account one sweeps it, whoever is first.
         if not self._accounts.begin_sweep(name, before, self._clock()):
             return

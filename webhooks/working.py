@@ -153,4 +153,5 @@ def account_work(
         meaning=meaning,
         outputs=practice.outputs(account),
         object_types=account.record_types,
+        sweep_every=timedelta(minutes=account.swept_every_minutes),
     )

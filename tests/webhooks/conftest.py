@@ -1,5 +1,6 @@
 import random
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -96,12 +97,15 @@ def new_worker(store, accounts, new_work, new_unpacker, health, clock):
     """Return what starts a worker over a fake CRM; all are stopped at the end."""
     running = []
 
-    def start(*crms, owner="one", clock=clock, names=("portal", "org"), sweeper=None):
+    def start(*crms, owner="one", clock=clock, names=("portal", "org"), sweeper=None, **more):
         rng = random.Random(7)  # noqa: S311  jitter
         bell = CountingBell()
         worker = Worker(
             owner=owner,
-            works=[new_work(crm, name=name) for crm, name in zip(crms, names, strict=False)],
+            works=[
+                replace(new_work(crm, name=name), **more.get(name, {}))
+                for crm, name in zip(crms, names, strict=False)
+            ],
             unpacker=new_unpacker(clock=clock),
             pipeline=Pipeline(
                 leads=store.leads, merging=store.merging, health=health, clock=clock, rng=rng

@@ -264,3 +264,34 @@ def test_s028_a_sweep_neither_hammers_a_crm_that_failed_nor_one_that_rests(
     assert asked == {"portal": 1, "org": 0}
     # What failed is not taken for done: another worker, or this one in a minute, sweeps it.
     assert "portal" in accounts.sweeps_due(clock())
+
+
+def test_each_account_is_swept_in_its_own_time(fake_crm, clock, new_worker, sweeper, monkeypatch):
+    """An account that nothing tells us of is asked every minute, others every 15."""
+    monkeypatch.setattr("webhooks.worker.SWEEP_LOOK_S", 0.02)
+    crms = [fake_crm({}), fake_crm({})]
+    lists = {id(crm): 0 for crm in crms}
+    for crm in crms:
+        listed = crm.list_ids
+
+        def counting(*given, _crm=crm, _listed=listed, **more):
+            lists[id(_crm)] += 1
+            return _listed(*given, **more)
+
+        crm.list_ids = counting
+    new_worker(*crms, sweeper=sweeper, portal={"sweep_every": timedelta(minutes=1)})
+
+    def swept():
+        return [lists[id(crm)] for crm in crms]
+
+    ends = time.monotonic() + 10
+    while 0 in swept() and time.monotonic() < ends:
+        time.sleep(0.02)
+    first = swept()
+    clock.advance(minutes=2)
+    ends = time.monotonic() + 10
+    while swept()[0] == first[0] and time.monotonic() < ends:
+        time.sleep(0.02)
+    time.sleep(0.2)
+    assert swept()[0] > first[0]
+    assert swept()[1] == first[1]
