@@ -7,6 +7,7 @@ fetches it again. Everything after the inbox is the same for what was sent and w
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -77,8 +78,9 @@ class FeedReader:
         self._stopping.set()
         for feed in self._feeds.values():
             feed.close()
+        ends = time.monotonic() + timeout_s
         for thread in self._threads:
-            thread.join(timeout_s)
+            thread.join(max(0.0, ends - time.monotonic()))
 
     def _run(self, account: str, feed: Feed) -> None:
         failures = 0
@@ -107,6 +109,8 @@ class FeedReader:
         try:
             portion = feed.fetch(state.position)
         except PositionLostError:
+            if not state.position:
+                raise  # there is no earlier place to go on at: it would be asked for without end
             # Sweep at once for what is lost, and go on with what is left.
             log.error("feed.position_lost", extra={"account": account})  # noqa: TRY400
             self._sweep(account)

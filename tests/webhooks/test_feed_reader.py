@@ -161,3 +161,15 @@ def test_two_workers_take_turns(start, store):
     assert not second.asked
     reader.stop(5)
     until(lambda: second.asked)
+
+
+def test_beginning_that_is_unknown_is_not_asked_for_without_end(start, accounts, monkeypatch):
+    monkeypatch.setattr("webhooks.feeds.FIRST_PAUSE_S", 5.0)
+    swept = []
+    monkeypatch.setattr(accounts, "set_swept", lambda *given: swept.append(given))
+    feed = Script(*[PositionLostError("offset_unknown")] * 50)
+    start(feed)
+    until(lambda: feed.asked)
+    time.sleep(0.2)
+    assert feed.asked == [""]
+    assert not swept
