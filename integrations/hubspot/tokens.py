@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from integrations.errors import AccessError, TransientCrmError
+from integrations.errors import AccessError, PermanentCrmError, TransientCrmError
 from integrations.hubspot.oauth import AHEAD, OAuthApp, Token, UninstalledError
 
 log = logging.getLogger(__name__)
@@ -151,6 +151,13 @@ class OAuthTokens:
                 log.warning("token.not_refreshed", extra=extra)
                 return held
             raise
+        except PermanentCrmError as error:
+            self._shelf.give_back(held.version)
+            if isinstance(error, AccessError):
+                raise
+            # It is about the account: as a refused request it would be laid to its records.
+            remedy = f"HubSpot refuses the grant; run: leadscore install hubspot {self._account}"
+            raise AccessError(error.code, remedy) from None
         except BaseException:
             self._shelf.give_back(held.version)
             raise

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from integrations.errors import AccessError, TransientCrmError
+from integrations.errors import AccessError, PermanentCrmError, TransientCrmError
 from integrations.hubspot.oauth import Token, UninstalledError
 from integrations.hubspot.tokens import OAuthTokens
 
@@ -187,3 +187,13 @@ def test_another_process_that_takes_too_long_is_not_waited_for_without_end(made)
     with pytest.raises(TransientCrmError, match="token_wait"):
         source.token()
     assert app.count == 0
+
+
+def test_refused_grant_stops_the_account_and_buries_no_record(made):
+    shelf, _, (source,) = made(-1, PermanentCrmError("invalid_grant"))
+
+    with pytest.raises(AccessError, match="invalid_grant"):
+        source.token()
+
+    assert shelf.claimed == set()
+    assert source.token() == "new-2"
