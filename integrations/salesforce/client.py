@@ -28,6 +28,9 @@ LOCKED_GROUP = 50
 _RECORDS = "records"
 #: Of a converted lead: what it became. Source: Object Reference, "Lead".
 _CONVERSION = ("IsConverted", "ConvertedContactId")
+#: What else is read of an object: whether a lead went on as another record, and whether an account
+#: is a person. A business account has no score fields.
+_BESIDE = {"Lead": _CONVERSION, ACCOUNT: ("IsPersonAccount",)}
 _RECORD_TYPE = "RecordTypeId"
 _TOO_MANY = "EXCEEDED_ID_LIMIT"
 
@@ -96,6 +99,8 @@ class SalesforceClient:
                 if isinstance(into, str) and wire.RECORD_ID.match(into):
                     moved[record_id] = RecordRef("Contact", wire.full_id(into))
                 continue
+            if object_type == ACCOUNT and row.get("IsPersonAccount") is False:
+                continue
             if type_ids is not None and row.get(_RECORD_TYPE) not in type_ids:
                 continue
             records[record_id] = {name: row.get(there) for name, there in names.items()}
@@ -103,7 +108,7 @@ class SalesforceClient:
 
     def _rows(self, object_type: str, ids: Sequence[str], names: Sequence[str]) -> list[Any]:
         """Return a row for each id. Fields found hidden are left out the second time."""
-        extra = [*(_CONVERSION if object_type == "Lead" else ())]
+        extra = [*_BESIDE.get(object_type, ())]
         extra += [_RECORD_TYPE] if self._only else []
         for is_last in (False, True):
             wanted = self._fields.readable(object_type, ("Id", *names, *extra))

@@ -209,6 +209,15 @@ def test_person_account_is_read_and_written_under_its_own_names(org):
     assert client.list_ids("Account", since=None).ids == [one]
 
 
+def test_business_account_is_none_of_ours(org):
+    simulator, client = org({"objects": ["Account"]})
+    person, business = simulator.create("Account", [{"LastName": "Invented"}] * 2)
+    simulator._org.records.tables["Account"][business[:15]]["IsPersonAccount"] = False
+    (call,) = simulator.create_tasks([task("0038d0000000001AAA", AccountId=business)])
+    assert RecordRef("Account", business) in client.people("Task", [call])[call]  # so it is due
+    assert set(client.read("Account", [person, business], READ).records) == {person}
+
+
 def test_only_some_record_types_are_scored(org):
     simulator, client = org({"only_record_types": ["Patient_Inquiry"]})
     patient, vendor = simulator.create(
