@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from integrations.base import Change, Found, Happening, Outcome, Page, RecordRef
 from integrations.errors import (
     AccessError,
+    CrmError,
     PermanentCrmError,
     TransientCrmError,
 )
@@ -33,6 +34,8 @@ _CONVERSION = ("IsConverted", "ConvertedContactId")
 _BESIDE = {"Lead": _CONVERSION, ACCOUNT: ("IsPersonAccount",)}
 _RECORD_TYPE = "RecordTypeId"
 _TOO_MANY = "EXCEEDED_ID_LIMIT"
+#: An object, or a field of it, is missing, or our user may not read it.
+_HIDDEN = frozenset({"invalid_field", "invalid_type", "insufficient_access"})
 
 
 class _Aside(threading.local):
@@ -237,7 +240,14 @@ class SalesforceClient:
         links = around.LINKS.get(activity_type) or (self._related[activity_type],)
         columns = ", ".join(("Id", *links))
         soql = f"SELECT {columns} FROM {activity_type} WHERE Id IN ({around.listed(ids)})"  # noqa: S608  # names of ours and of the configuration, ids of a checked form
-        rows = self._query(soql).get("records")
+        try:
+            rows = self._query(soql).get("records")
+        except AccessError as error:
+            if error.code not in _HIDDEN:
+                raise
+            # One object that our user may not read must not stop those that are scored.
+            self._leave_out(activity_type, error)
+            return {}
         found: dict[str, list[RecordRef]] = {}
         for row in rows if isinstance(rows, list) else []:
             people = [ref for link in links if (ref := _person(row.get(link))) is not None]
@@ -283,7 +293,8 @@ class SalesforceClient:
     ) -> dict[str, list[Happening]]:
         """Return the activities that came to more rows than an answer holds, by halves.
 
-        Those that our user may not read are left out from now on. Raises: CrmError.
+        Those that our user may not read are left out from now on; of a single record that has too
+        many, only its own are. Raises: CrmError.
         """
         error = error_of(answer.status, answer.body)
         if error.code == _TOO_MANY.lower() and len(ids) > 1:
@@ -296,7 +307,12 @@ class SalesforceClient:
             return told
         if not isinstance(error, AccessError) and error.code != _TOO_MANY.lower():
             raise error
-        self._refused.add(activity_type)
+        if isinstance(error, AccessError):
+            self._refused.add(activity_type)
+        self._leave_out(activity_type, error)
+        return {}
+
+    def _leave_out(self, activity_type: str, error: CrmError) -> None:
         log.error(
             "activities.refused",
             extra={
@@ -305,7 +321,6 @@ class SalesforceClient:
                 "code": error.code,
             },
         )
-        return {}
 
     def _composite(self, parts: Sequence[composite.Part]) -> dict[str, composite.Answer]:
         body = composite.request(parts, self._calls.api_version)

@@ -158,6 +158,26 @@ def test_more_rows_than_an_answer_holds_are_asked_for_by_halves(org):
     assert client.calls()["composite"] == 3
 
 
+def test_record_with_more_rows_than_an_answer_holds_loses_only_its_own(org):
+    simulator, client = org()
+    busy, other = simulator.create_leads([lead()] * 2)
+    simulator.create_tasks(
+        [task(busy, CompletedDateTime=at(days=d), CallType="Inbound") for d in range(2_001)]
+        + [task(other, CompletedDateTime=at(days=1), CallType="Inbound")]
+    )
+    for _ in range(2):
+        found = client.activities("Lead", [busy, other], ["Task"])
+        assert {one: len(each) for one, each in found.items()} == {other: 1}
+
+
+@pytest.mark.parametrize("hidden", ["WhoId", "PatientId"])
+def test_activity_that_our_user_may_not_read_is_with_nobody(org, hidden):
+    _, client = org({"related": {"ClinicalServiceRequest": "PatientId"}}, hidden_fields=(hidden,))
+    object_type = "Task" if hidden == "WhoId" else "ClinicalServiceRequest"
+    prefix = "00T" if hidden == "WhoId" else "0iR"
+    assert client.people(object_type, [f"{prefix}8d0000000001AAA"]) == {}
+
+
 def test_activities_that_our_user_may_not_read_are_left_out(org):
     simulator, client = org(hidden_fields=("CallType",))
     (one,) = simulator.create_leads([lead()])
