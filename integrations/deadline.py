@@ -24,8 +24,13 @@ class Deadline:
         self._socket: socket.socket | None = None
 
     def uses(self, connection: socket.socket | None) -> None:
-        """Say which socket the call uses now; None when it uses none any more."""
+        """Say which socket the call uses now; None when it uses none any more.
+
+        One that comes after the end is cut at once: nobody watches the call any more.
+        """
         self._socket = connection
+        if self.is_over():
+            self.cut()
 
     def is_over(self) -> bool:
         """Tell whether the time is over."""

@@ -61,3 +61,19 @@ def test_s037_a_reply_in_time_is_whole_and_its_connection_is_kept(dripping):
 
     assert session.get(f"{url}/slow").content == b"good"
     time.sleep(0.7)  # the deadline of a call that has ended cuts nothing
+
+
+def test_s037_a_connection_that_comes_after_the_end_is_cut(dripping, monkeypatch):
+    connect = socket.create_connection
+
+    def slowly(*given, **options):
+        time.sleep(0.8)  # a name that resolves slowly, addresses that do not answer
+        return connect(*given, **options)
+
+    session = guarded_session(url := dripping(HEAD[:20], b"X" * 200), limits=LIMITS)
+    monkeypatch.setattr("urllib3.util.connection.create_connection", lambda *g, **o: slowly(*g))
+    began = time.monotonic()
+
+    with pytest.raises(requests.Timeout, match="took too long"):
+        session.get(f"{url}/slow")
+    assert time.monotonic() - began < 2.0
