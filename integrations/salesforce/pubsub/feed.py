@@ -86,6 +86,9 @@ class PubSubFeed:
             if self._closed.is_set():
                 return None
             raise
+        except BaseException:
+            self._drop()  # what the stream brought is not whole in hand: it shall come again
+            raise
 
     def close(self) -> None:
         """See `Feed.close`. A fetch that waits ends at once."""
@@ -179,11 +182,10 @@ class Payloads:
     def changes(self, event: proto.ProducerEvent) -> Changes:
         """Return what an event says. Raises: CrmError when its schema cannot be fetched."""
         try:
-            payload = self._decoded(event)
+            return read_event(self._decoded(event), namespace=self._namespace)
         except _UNDECODABLE:
             # Put aside by the adapter, where it is seen; the record is found by a sweep.
             return Changes(rows=({},), has_gap=True)
-        return read_event(payload, namespace=self._namespace)
 
     def _decoded(self, event: proto.ProducerEvent) -> Mapping[str, Any]:
         if event.schema_id not in self._schemas:

@@ -407,6 +407,37 @@ def test_event_that_cannot_be_decoded_is_put_aside_and_swept_for(rig, monkeypatc
     assert one != two
 
 
+def test_fault_of_our_own_skips_no_event(rig, monkeypatch):
+    feed = rig.feed()
+    expected = rig.leads(3)
+    decode, turns = feed._payloads._decoded, []
+
+    def fail_once(event):
+        turns.append(event)
+        if len(turns) == 2:
+            raise RuntimeError("nobody thought of it")
+        return decode(event)
+
+    monkeypatch.setattr(feed._payloads, "_decoded", fail_once)
+    with pytest.raises(RuntimeError):
+        feed.fetch("")
+    later = rig.leads(1)
+
+    assert ids_of(feed, 4)[0] == expected + later
+
+
+def test_event_of_an_odd_form_is_put_aside(rig, monkeypatch):
+    feed = rig.feed()
+    rig.leads(1)
+    odd = {"ChangeEventHeader": {"recordIds": 5}}
+    monkeypatch.setattr(feed._payloads, "_decoded", lambda event: odd)
+
+    portion = feed.fetch("")
+
+    assert portion.has_gap
+    assert read(portion).unreadable
+
+
 def test_fields_of_a_packages_namespace_are_read():
     payload = {
         "clinic__Object__c": "Lead",
