@@ -6,6 +6,7 @@ Source: reference hubspot.md section 2.7; openapi `webhooks-journal.2026-03`. Th
 events is known for changes only; the other fields are read where they are there.
 """
 
+from collections import deque
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from integrations.errors import (
 )
 from integrations.http import Caller, guarded_session
 from integrations.hubspot import wire
+from integrations.hubspot.adapter import MAX_EVENTS
 from integrations.hubspot.client import read_reply
 from integrations.payload import loads
 
@@ -152,7 +154,11 @@ class Journal:
 
 
 class JournalFeed:
-    """See `Feed`. The position is the offset of the last file."""
+    """See `Feed`. The position is the offset of the last file.
+
+    A file may hold more events than a delivery: it becomes several. The position moves past it with
+    the last; until then it has a number behind, and who begins there gets the whole file again.
+    """
 
     kind = "hubspot"
     #: A person's inquiry waits so long at most; the calls count nowhere.
@@ -163,29 +169,56 @@ class JournalFeed:
         self._journal = journal
         self._app_id = app_id
         self._written = frozenset(written)
+        self._ready: deque[Portion] = deque()
+        self._position = ""  #: Of the portion that was returned last.
 
     def fetch(self, position: str) -> Portion | None:
-        """See `Feed.fetch`."""
+        """See `Feed.fetch`. Whoever asks for what follows has stored what came before."""
+        if not self._ready or position != self._position:
+            self._ready.clear()
+            self._ready.extend(self._file(position.partition(".")[0]))
+        if not self._ready:
+            return None
+        portion = self._ready.popleft()
+        self._position = portion.position
+        return portion
+
+    def _file(self, position: str) -> list[Portion]:
+        """Return what the file after `position` holds, as portions that the adapter takes."""
         place = f"offset/{position}/next" if position else "earliest"
         found = self._journal.ask(
             f"{wire.JOURNAL}/{place}?installPortalId={self._journal.portal_id}"
         )
         if found is None:
-            return None
+            return []
         url, offset = found.get("url"), found.get("currentOffset")
-        if not isinstance(url, str) or not _is_offset(offset):
+        if not isinstance(url, str) or not isinstance(offset, str) or not _is_offset(offset):
             raise TransientCrmError("bad_reply", "no file")
         try:
             events = _events(self._journal.file(url))
         except PayloadError:
-            return Portion(body=UNREADABLE, position=str(offset))
+            return [_unreadable(offset)]
+        except TransientCrmError as error:
+            if error.code != "reply_too_large":
+                raise
+            return [_unreadable(offset)]  # it is no smaller the next time
         made = [self._webhook(event) for event in events]
         told = [event for event in made if event is not None]
-        return Portion(
-            body=orjson.dumps(told) if told else b"",
-            position=str(offset),
-            is_uninstalled=any(map(self._is_uninstall, events)),
+        *before, last = [
+            told[start : start + MAX_EVENTS] for start in range(0, len(told) or 1, MAX_EVENTS)
+        ]
+        portions = [
+            Portion(body=orjson.dumps(part), position=f"{position}.{number}")
+            for number, part in enumerate(before, 1)
+        ]
+        portions.append(
+            Portion(
+                body=orjson.dumps(last) if last else b"",
+                position=offset,
+                is_uninstalled=any(map(self._is_uninstall, events)),
+            )
         )
+        return portions
 
     def close(self) -> None:
         """See `Feed.close`."""
@@ -217,12 +250,16 @@ class JournalFeed:
         return {"subscriptionType": f"{subject}.{kind}", "appId": self._app_id, **kept}
 
 
+def _unreadable(offset: str) -> Portion:
+    return Portion(body=UNREADABLE, position=offset, has_gap=True)
+
+
 def _kinds_of(event: Mapping[str, Any]) -> set[str]:
     return {str(event.get(name)) for name in ("eventTypeId", "objectTypeId")}
 
 
-def _is_offset(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 100 and value.replace("-", "").isalnum()
+def _is_offset(value: str) -> bool:
+    return 0 < len(value) <= 100 and value.replace("-", "").isalnum()
 
 
 def _events(content: bytes) -> list[Any]:

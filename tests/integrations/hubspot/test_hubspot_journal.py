@@ -202,6 +202,36 @@ def _change(record_id, **more):
     }
 
 
+def test_file_with_more_events_than_a_delivery_holds_loses_none():
+    events = [_change(str(n), action="DELETE") for n in range(1, 1_202)]
+    content = json.dumps({"journalEvents": events}).encode()
+    feed, position, found = feed_of(content, position="next"), "last", []
+    for _ in range(3):
+        portion = feed.fetch(position)
+        position = portion.position
+        found.append(said(portion))
+    assert [len(part) for part in found] == [500, 500, 201]
+    assert [int(i) for part in found for _, i, _ in part] == list(range(1, 1_202))
+    assert position == "next"
+
+    # One that was not stored comes again, and with it all of the file, in another process, too.
+    again = feed_of(content, position="next")
+    assert said(again.fetch("last.1")) == found[0]
+    assert said(again.fetch("last.1")) == found[1]
+    assert said(again.fetch("last.1")) == found[0]
+
+
+def test_file_that_is_too_large_holds_nobody_up():
+    feed = feed_of(b"")
+
+    def too_large(_url):
+        raise TransientCrmError("reply_too_large")
+
+    feed._journal.file = too_large
+    portion = feed.fetch("")
+    assert (portion.body, portion.has_gap) == (UNREADABLE, True)
+
+
 def test_merge_that_does_not_say_who_went_looks_at_the_record_itself():
     body = json.dumps({"journalEvents": [_change("7", action="MERGE")]}).encode()
     assert said(feed_of(body).fetch("")) == [("contact", "7", "changed")]
