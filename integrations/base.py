@@ -191,6 +191,7 @@ class Portion:
     body: bytes = field(repr=False)
     position: str  #: Where the next portion begins.
     is_uninstalled: bool = False  #: It tells that the account took our app away.
+    uninstalled_at: datetime | None = None  #: When, where the CRM says so.
     has_gap: bool = False  #: More changed than it says: ask the CRM for what is not named.
 
 

@@ -125,8 +125,7 @@ class FeedReader:
                 log.warning("feed.gap", extra={"account": account})
                 self._sweep(account)
             if portion.is_uninstalled:
-                log.error("app.uninstalled", extra={"account": account})
-                self._installs.mark_uninstalled(account, ACTOR, self._clock())
+                self._uninstalled(account, portion.uninstalled_at)
         self._states.advance(account, feed.kind, self._owner, position=position, now=self._clock())
         return feed.pause_s if portion is None else 0.0
 
@@ -138,6 +137,14 @@ class FeedReader:
             "delivery.fetched",
             extra={"crm": kind, "account": account, "delivery": delivery, "bytes": len(body)},
         )
+
+    def _uninstalled(self, account: str, at: datetime | None) -> None:
+        """Forget the tokens, unless the app was installed again since: journals are read twice."""
+        since = self._installs.state(account).installed_at
+        if at is not None and since is not None and at < since:
+            return
+        log.error("app.uninstalled", extra={"account": account})
+        self._installs.mark_uninstalled(account, ACTOR, self._clock())
 
     def _sweep(self, account: str) -> None:
         """Have the account swept at once, for what was not named to us."""

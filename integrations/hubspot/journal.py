@@ -25,6 +25,7 @@ from integrations.http import Caller, guarded_session
 from integrations.hubspot import wire
 from integrations.hubspot.adapter import MAX_EVENTS
 from integrations.hubspot.client import read_reply
+from integrations.mapping import instant
 from integrations.payload import loads
 
 #: The kind of these calls; HubSpot counts them nowhere.
@@ -202,6 +203,7 @@ class JournalFeed:
             if error.code != "reply_too_large":
                 raise
             return [_unreadable(offset)]  # it is no smaller the next time
+        ends = [instant(each.get("occurredAt")) for each in events if self._is_uninstall(each)]
         made = [self._webhook(event) for event in events]
         told = [event for event in made if event is not None]
         *before, last = [
@@ -215,7 +217,8 @@ class JournalFeed:
             Portion(
                 body=orjson.dumps(last) if last else b"",
                 position=offset,
-                is_uninstalled=any(map(self._is_uninstall, events)),
+                is_uninstalled=bool(ends),
+                uninstalled_at=max((at for at in ends if at), default=None),
             )
         )
         return portions

@@ -2,6 +2,7 @@
 
 import random
 import time
+from datetime import timedelta
 
 import pytest
 
@@ -137,6 +138,17 @@ def test_account_that_took_the_app_away_is_marked(start, store, clock):
     start(Script(Portion(body=b"", position="p1", is_uninstalled=True)))
     until(lambda: store.installs.state("portal").uninstalled_at)
     assert store.installs.state("portal").uninstalled_at == clock()
+
+
+def test_uninstall_of_before_the_installation_ends_nothing(start, store, clock):
+    store.installs.keep(
+        "portal", access_token="a", refresh_token="r", expires_at=clock(), actor="x", now=clock()
+    )
+    before = clock() - timedelta(hours=1)
+    feed = Script(Portion(body=b"", position="p1", is_uninstalled=True, uninstalled_at=before))
+    start(feed)
+    until(lambda: len(feed.asked) >= 2)
+    assert store.installs.of("portal").read() is not None
 
 
 def test_gap_is_swept_for_and_the_position_moves_on(start, store, accounts, clock):

@@ -243,13 +243,14 @@ def test_odd_offset_is_no_position(offset):
         feed_of(SAMPLE.read_bytes(), position=offset).fetch("")
 
 
-def test_uninstall_is_told_and_is_no_event_of_a_record(fed):
+def test_uninstall_is_told_and_is_no_event_of_a_record(fed, wall):
     simulator, _, feed = fed
     simulator.create_contacts([{"message": "a"}])
     assert not feed.fetch("").is_uninstalled
     simulator.revoke_refresh_tokens()
     portion = all_of(feed)[-1]
     assert portion.is_uninstalled
+    assert abs(portion.uninstalled_at - wall()) < timedelta(minutes=1)
     assert portion.body == b""
 
 
