@@ -55,6 +55,26 @@ def test_s030_the_next_sweep_begins_at_the_newest_change_seen(
     assert asked[0] == clock() - timedelta(minutes=35) - OVERLAP
 
 
+def test_s030_a_quiet_accounts_last_records_are_not_read_again_and_again(
+    sweeper, new_work, fake_crm, record, store, clock
+):
+    crm = fake_crm({str(i): record() for i in range(1, 60)})
+    crm.changed = {str(i): clock() - timedelta(seconds=i) for i in range(1, 51)}
+    counts = []
+    for minute in range(10):
+        if minute == 3:  # the index was late
+            crm.changed["51"] = clock() - timedelta(minutes=4)
+        counts.append(sweeper.sweep(new_work(crm)))
+        clock.advance(minutes=1)
+    assert counts == [50, 50, 50, 51, 51, 51, 51, 0, 0, 0]
+
+    crm.changed["52"] = clock()
+    clock.advance(minutes=1)
+    assert sweeper.sweep(new_work(crm)) == 1
+    crm.changed["53"] = clock() - timedelta(minutes=4)
+    assert sweeper.sweep(new_work(crm)) == 2  # 52 and 53
+
+
 def test_s030_a_sweep_that_breaks_off_keeps_what_it_found(
     sweeper, new_work, fake_crm, record, store, clock
 ):
