@@ -48,6 +48,8 @@ RETRY_CODES = frozenset(
         "SERVER_UNAVAILABLE",
         "UNKNOWN_EXCEPTION",
         "REQUEST_RUNNING_TOO_LONG",
+        # Converted since it was read: the next read says into what, and its past goes on there.
+        "CANNOT_UPDATE_CONVERTED_LEAD",
     }
 )
 GONE_CODES = frozenset(
@@ -56,7 +58,6 @@ GONE_CODES = frozenset(
         "INVALID_CROSS_REFERENCE_KEY",
         "MALFORMED_ID",
         "NOT_FOUND",
-        "CANNOT_UPDATE_CONVERTED_LEAD",
     }
 )
 #: The whole account stops for a while (section 3.4).

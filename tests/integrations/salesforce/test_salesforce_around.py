@@ -213,6 +213,17 @@ def test_converted_lead_goes_on_as_its_contact(org):
     assert found.moved == {one: RecordRef("Contact", contact)}
 
 
+def test_lead_that_is_converted_between_read_and_write_is_read_again(org):
+    simulator, client = org()
+    (one,) = simulator.create_leads([lead()])
+    client.read("Lead", [one], READ)
+    contact = simulator.convert_lead(one)
+    outcome = client.write("Lead", [Change(record_id=one, properties={"Lead_Score__c": 5})])
+    assert outcome.retry == {one: "cannot_update_converted_lead"}
+    assert not outcome.gone  # its past would be deleted
+    assert client.read("Lead", [one], READ).moved == {one: RecordRef("Contact", contact)}
+
+
 def test_person_account_is_read_and_written_under_its_own_names(org):
     simulator, client = org({"objects": ["Account"]})
     (one,) = simulator.create(
