@@ -209,6 +209,7 @@ def build_client(
         sleep=sleep,
         related=account.related,
         only_record_types=account.only_record_types,
+        objects=account.objects,
     )
 
 

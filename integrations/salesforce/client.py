@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 LOCKED_GROUP = 50
 _RECORDS = "records"
 #: Of a converted lead: what it became. Source: Object Reference, "Lead".
-_CONVERSION = ("IsConverted", "ConvertedContactId")
+_CONVERSION = ("IsConverted", "ConvertedContactId", "ConvertedAccountId")
+_CONTACT = ("Contact", "ConvertedContactId")
 #: What else is read of an object: whether a lead went on as another record, and whether an account
 #: is a person. A business account has no score fields.
 _BESIDE = {"Lead": _CONVERSION, ACCOUNT: ("IsPersonAccount",)}
@@ -58,6 +59,7 @@ class SalesforceClient:
         sleep: Callable[[float], None],
         related: Mapping[str, str] | None = None,
         only_record_types: Collection[str] = (),
+        objects: Collection[str] = (),
         bulk_from: int = bulk.FROM,
     ) -> None:
         """Make a client.
@@ -67,6 +69,7 @@ class SalesforceClient:
             sleep: Waits for a query job.
             related: Other objects whose events count -> the field that names the record.
             only_record_types: Developer names; records of other types are none of ours.
+            objects: What is scored: it says what a converted lead went on as.
             bulk_from: All records are listed by a query job from so many on.
         """
         self._calls = calls
@@ -77,6 +80,9 @@ class SalesforceClient:
         self.activity_types: Collection[str] = frozenset((*around.TYPES, *self._related))
         self._fields = Fields(self.describe)
         self._only = tuple(only_record_types)
+        # A person account's contact has no score fields of its own to write to.
+        is_person = ACCOUNT in objects and "Contact" not in objects
+        self._heir = (ACCOUNT, "ConvertedAccountId") if is_person else _CONTACT
         self._type_ids: frozenset[str] | None = None
         self._wanted: frozenset[str] = frozenset()  #: Activities that were asked for before.
         self._refused: set[str] = set()  #: Activities that our user may not read.
@@ -98,9 +104,9 @@ class SalesforceClient:
             if not isinstance(row, dict) or row.get("IsDeleted"):
                 continue
             if row.get("IsConverted"):
-                into = row.get("ConvertedContactId")
+                into = row.get(self._heir[1])
                 if isinstance(into, str) and wire.RECORD_ID.match(into):
-                    moved[record_id] = RecordRef("Contact", wire.full_id(into))
+                    moved[record_id] = RecordRef(self._heir[0], wire.full_id(into))
                 continue
             if object_type == ACCOUNT and row.get("IsPersonAccount") is False:
                 continue

@@ -378,6 +378,7 @@ def _lead() -> Iterator[Field]:
     yield Field(name="IsConverted", type="boolean", system=True)
     yield Field(name="ConvertedDate", type="date", system=True)
     yield Field(name="ConvertedContactId", type="reference", length=18, system=True)
+    yield Field(name="ConvertedAccountId", type="reference", length=18, system=True)
 
 
 def _contact() -> Iterator[Field]:

@@ -213,6 +213,15 @@ def test_converted_lead_goes_on_as_its_contact(org):
     assert found.moved == {one: RecordRef("Contact", contact)}
 
 
+def test_converted_lead_goes_on_as_the_person_account(org):
+    simulator, client = org({"objects": ["Lead", "Account"]})
+    (one,) = simulator.create_leads([lead()])
+    (person,) = simulator.create("Account", [{"LastName": "Invented"}])
+    simulator.convert_lead(one)
+    simulator._org.records.tables["Lead"][one[:15]]["ConvertedAccountId"] = person
+    assert client.read("Lead", [one], READ).moved == {one: RecordRef("Account", person)}
+
+
 def test_lead_that_is_converted_between_read_and_write_is_read_again(org):
     simulator, client = org()
     (one,) = simulator.create_leads([lead()])
