@@ -24,6 +24,8 @@ _LASTS = timedelta(minutes=30)
 #: How often, and how long, it is looked for what another process fetches.
 LOOK_S = 0.25
 WAIT_S = 45.0
+#: After a refresh that failed, one that still lasts is used for so long before the next try.
+AGAIN = timedelta(seconds=30)
 
 
 class HeldTokens(Protocol):
@@ -89,6 +91,7 @@ class OAuthTokens:
         self._sleep = sleep
         self._lock = threading.Lock()
         self._held: HeldTokens | None = None
+        self._failed_at: datetime | None = None  #: When a refresh failed last.
 
     def token(self) -> str:
         """Return an access token that is not about to end.
@@ -98,10 +101,15 @@ class OAuthTokens:
             CrmError: No token could be fetched.
         """
         with self._lock:
-            held = self._held
-            if held is None or held.expires_at - self._now() <= AHEAD:
+            held, now = self._held, self._now()
+            if held is not None and now < held.expires_at and self._has_just_failed(now):
+                return held.access_token
+            if held is None or held.expires_at - now <= AHEAD:
                 held = self._held = self._fresh(AHEAD)
             return held.access_token
+
+    def _has_just_failed(self, now: datetime) -> bool:
+        return self._failed_at is not None and timedelta() <= now - self._failed_at < AGAIN
 
     def refused(self, token: str) -> bool:
         """Hear that HubSpot refused `token`; return whether `token()` has another one now.
@@ -147,6 +155,7 @@ class OAuthTokens:
         except TransientCrmError as error:
             self._shelf.give_back(held.version)
             if not is_refused and held.expires_at > self._now():
+                self._failed_at = self._now()
                 extra = {"account": self._account, "code": error.code}
                 log.warning("token.not_refreshed", extra=extra)
                 return held

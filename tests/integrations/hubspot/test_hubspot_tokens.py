@@ -142,11 +142,12 @@ def test_s039_refused_young_token_is_not_refreshed_again(made):
     assert app.count == 1
 
 
-def test_token_that_still_lasts_serves_while_hubspot_is_away(made):
+def test_token_that_still_lasts_serves_while_hubspot_is_away(made, clock):
     shelf, app, [source] = made(4, TransientCrmError("503"))
 
     assert source.token() == "old"
     assert shelf.claimed == set()
+    clock.advance(seconds=31)
     assert source.token() == "new-2"
     assert app.count == 2
 
@@ -187,6 +188,18 @@ def test_another_process_that_takes_too_long_is_not_waited_for_without_end(made)
     with pytest.raises(TransientCrmError, match="token_wait"):
         source.token()
     assert app.count == 0
+
+
+def test_refresh_that_failed_is_not_tried_again_at_each_call(made, clock):
+    _, app, (source,) = made(4, *[TransientCrmError("timeout")] * 2)
+
+    assert [source.token() for _ in range(5)] == ["old"] * 5
+    assert app.count == 1
+    clock.advance(seconds=31)
+    assert [source.token() for _ in range(5)] == ["old"] * 5
+    assert app.count == 2
+    clock.advance(seconds=31)
+    assert source.token() == "new-3"
 
 
 def test_refused_grant_stops_the_account_and_buries_no_record(made):
