@@ -230,6 +230,10 @@ class HubSpotAccount(_Table):
         return ("contact",)
 
 
+#: Objects whose events mean something already.
+_OWN_OBJECTS = ("Lead", "Contact", "Account", "Task", "Event", "CampaignMember")
+
+
 class SalesforceAccount(_Table):
     """One Salesforce org. Source: reference salesforce.md sections 1.4, 3 and 4."""
 
@@ -311,6 +315,17 @@ class SalesforceAccount(_Table):
             )
         if urlsplit(self.events_endpoint).path:
             raise ValueError("events_endpoint must hold no path, as in https://host:7443")
+        return self
+
+    @model_validator(mode="after")
+    def _objects_are_told_apart(self) -> "SalesforceAccount":
+        if not self.objects or len(set(self.objects)) < len(self.objects):
+            raise ValueError("objects must name what is scored, each once")
+        for name in self.related:
+            if name in _OWN_OBJECTS:
+                raise ValueError(f"related: {name} is scored or read by itself; remove it")
+        if self.only_swept and self.events:
+            raise ValueError("only_swept = true says that there are no events; remove one of them")
         return self
 
     @property

@@ -31,6 +31,21 @@ def test_other_accounts_are_swept_every_quarter_of_an_hour():
         account()
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"related": {"Lead": "OwnerId"}}, "related: Lead is scored"),
+        ({"related": {"Task": "WhatId"}}, "related: Task"),
+        ({"objects": []}, "objects must name"),
+        ({"objects": ["Lead", "Lead"]}, "each once"),
+        ({"events": True}, "there are no events"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(given, told):
+    with pytest.raises(ValueError, match=told):
+        account(only_swept=True, **given)
+
+
 @pytest.mark.parametrize("minutes", [0, -1, 1441])
 def test_time_between_sweeps_is_a_minute_to_a_day(minutes):
     with pytest.raises(ValueError, match="sweep_minutes"):
