@@ -11,7 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -191,14 +191,23 @@ class Worker:
         since = self._clock() + timedelta(seconds=self._sweep_after_s)
         self._stopping.wait(self._sweep_after_s)
         shortest = min((work.sweep_every for work in self._works), default=timedelta(minutes=1))
+        flying: dict[str, Future[None]] = {}  # one that takes long holds up no other account's
         with ThreadPoolExecutor(SWEEPS_AT_ONCE, thread_name_prefix="sweep") as pool:
             while not self._stopping.is_set():
                 try:
                     due = self._accounts.sweeps_due(max(since, self._clock() - shortest))
-                    list(pool.map(partial(self._sweep_one, sweeper, since), due))
+                    for name in due:
+                        if name not in flying or flying[name].done():
+                            flying[name] = pool.submit(self._try_sweep, sweeper, since, name)
                 except Exception:
                     log.exception("sweeps.failed")  # the store is away: looked at again
                 self._stopping.wait(max(self._poll_s, SWEEP_LOOK_S))
+
+    def _try_sweep(self, sweeper: Sweeper, since: datetime, name: str) -> None:
+        try:
+            self._sweep_one(sweeper, since, name)
+        except Exception:
+            log.exception("sweeps.failed")  # the store is away: looked at again
 
     def _sweep_one(self, sweeper: Sweeper, since: datetime, name: str) -> None:
         """Sweep an account that was not yet since we began, or not for its own time."""

@@ -1,5 +1,6 @@
 """The sweep finds what no webhook told of; a backfill finds everything (S30)."""
 
+import threading
 import time
 from datetime import timedelta
 
@@ -315,3 +316,33 @@ def test_each_account_is_swept_in_its_own_time(fake_crm, clock, new_worker, swee
     time.sleep(0.2)
     assert swept()[0] > first[0]
     assert swept()[1] == first[1]
+
+
+def test_s030_a_sweep_that_takes_long_holds_up_no_other_account(
+    new_worker, sweeper, fake_crm, record, clock, monkeypatch
+):
+    monkeypatch.setattr("webhooks.worker.SWEEP_LOOK_S", 0.02)
+    slow, quick = fake_crm({}), fake_crm({})
+    blocked, going = threading.Event(), threading.Event()
+    listed = slow.list_ids
+
+    def slowly(*given, **options):
+        blocked.set()
+        going.wait(10)
+        return listed(*given, **options)
+
+    asked = []
+    quickly = quick.list_ids
+    slow.list_ids = slowly
+    quick.list_ids = lambda *a, **k: asked.append(1) or quickly(*a, **k)
+    new_worker(slow, quick, sweeper=sweeper)
+    try:
+        assert blocked.wait(5)
+        for count in (1, 2, 3):
+            ends = time.monotonic() + 5
+            while len(asked) < count and time.monotonic() < ends:
+                time.sleep(0.01)
+            assert len(asked) >= count
+            clock.advance(minutes=16)
+    finally:
+        going.set()
