@@ -94,7 +94,8 @@ class FeedReader:
             except Exception:
                 if not self._stopping.is_set():
                     log.exception("feed.failed", extra={"account": account})
-                wait_s = FIRST_PAUSE_S
+                wait_s = _pause_after(failures)
+                failures += 1
             self._stopping.wait(wait_s)
         try:
             self._states.release(account, feed.kind, self._owner)
@@ -155,10 +156,15 @@ class FeedReader:
             self._health.alarm(f"{account}: its events cannot be fetched: {error.code}")
             log.error("feed.stopped", extra={"account": account, "code": error.code})
             return ACCESS_PAUSE_S
-        wait_s: float = min(FIRST_PAUSE_S * 2.0 ** min(failures, 10), LONGEST_PAUSE_S)
+        wait_s = _pause_after(failures)
         if isinstance(error, RateLimitedError):
             wait_s = error.retry_after_s
         wait_s *= 0.8 + 0.4 * self._rng.random()
         extra = {"account": account, "code": error.code, "retry_in_s": round(wait_s, 1)}
         log.warning("feed.paused", extra=extra)
         return wait_s
+
+
+def _pause_after(failures: int) -> float:
+    """Return how long to wait after a failure that so many others came before."""
+    return float(min(FIRST_PAUSE_S * 2.0 ** min(failures, 10), LONGEST_PAUSE_S))

@@ -175,6 +175,15 @@ def test_two_workers_take_turns(start, store):
     until(lambda: second.asked)
 
 
+def test_fault_of_our_own_is_tried_again_less_and_less_often(start, monkeypatch):
+    monkeypatch.setattr("webhooks.feeds.FIRST_PAUSE_S", 0.1)
+    feed = Script(*[RuntimeError("nobody thought of it")] * 50)
+    start(feed)
+    until(lambda: len(feed.asked) >= 2)
+    time.sleep(0.5)
+    assert len(feed.asked) <= 4  # after 0.1, 0.2, 0.4 s
+
+
 def test_beginning_that_is_unknown_is_not_asked_for_without_end(start, accounts, monkeypatch):
     monkeypatch.setattr("webhooks.feeds.FIRST_PAUSE_S", 5.0)
     swept = []
