@@ -41,6 +41,7 @@ def run_uninstall(*, account: str, yes: bool) -> int:
         click.confirm(f"End the access to portal {portal.portal_id}?", abort=True)
     with acting() as at:
         _ensure(at, loaded)
+        at.store.installs.withdraw(portal.name)  # nobody shall connect it again by an old link
         held = at.store.installs.of(portal.name).read()
         code = 0
         if held is not None:

@@ -30,6 +30,7 @@ INVITED_FOR = timedelta(hours=24)
 STATE_FOR = timedelta(minutes=10)
 #: A refresh that takes longer is taken for dead. Longer than a call may take (S37).
 REFRESH_FOR = timedelta(seconds=40)
+_NOTHING_BEGUN: dict[str, object] = {"state_hash": None, "challenge": None, "state_until": None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +64,26 @@ class Installs:
         return AccountTokens(self._engine, self._vault, account_id)
 
     def invite(self, account_id: str, actor: str, now: datetime) -> str:
-        """Return a new invitation to install the app; an older one ends."""
+        """Return a new invitation to install the app; an older one ends, and what it began."""
         invitation = _secret(account_id)
-        values = {"invitation_hash": _hash(invitation), "invited_until": now + INVITED_FOR}
+        values = {
+            **_NOTHING_BEGUN,
+            "invitation_hash": _hash(invitation),
+            "invited_until": now + INVITED_FOR,
+        }
         with self._engine.begin() as connection:
             _put(connection, account_id, values)
         self._record("app.invited", account_id, actor, now)
         return invitation
+
+    def withdraw(self, account_id: str) -> None:
+        """End the account's invitation, and what it began. Safe to repeat."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(_install)
+                .where(_install.c.account_id == account_id)
+                .values(invitation_hash=None, invited_until=None, **_NOTHING_BEGUN)
+            )
 
     def begin(self, invitation: str, challenge: str, now: datetime) -> tuple[str, str] | None:
         """Return account and state of a new way to HubSpot's page, or None: no such invitation.
@@ -119,7 +133,7 @@ class Installs:
                 .where(
                     _install.c.account_id == account_id, _install.c.state_hash == row.state_hash
                 )
-                .values(state_hash=None, challenge=None, state_until=None)
+                .values(**_NOTHING_BEGUN)
             )
         is_same = hmac.compare_digest(row.challenge.encode(), challenge.encode())
         return account_id if spent.rowcount and is_same and row.state_until > now else None

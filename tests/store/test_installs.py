@@ -172,6 +172,17 @@ def test_uninstall_deletes_the_tokens_and_is_remembered(installs, store, clock):
     assert acts == ["app.installed", "app.uninstalled"]
 
 
+def test_new_invitation_ends_what_an_older_one_began_and_withdrawn_is_withdrawn(installs, clock):
+    older = installs.invite("portal", "x", clock())
+    _, state = installs.begin(older, "challenge", clock())
+    newer = installs.invite("portal", "x", clock())
+    assert installs.redeem(state, "challenge", clock()) is None
+    _, state = installs.begin(newer, "challenge", clock())
+    installs.withdraw("portal")
+    assert installs.redeem(state, "challenge", clock()) is None
+    assert installs.begin(newer, "challenge", clock()) is None
+
+
 def test_uninstall_seen_late_does_not_end_a_new_installation(installs, clock):
     keep(installs, clock)
     keep(installs, clock, mark="2")
