@@ -34,7 +34,8 @@ _CONTACT = ("Contact", "ConvertedContactId")
 #: is a person. A business account has no score fields.
 _BESIDE = {"Lead": _CONVERSION, ACCOUNT: ("IsPersonAccount",)}
 _RECORD_TYPE = "RecordTypeId"
-_TOO_MANY = "EXCEEDED_ID_LIMIT"
+#: More rows than an answer holds, or more than can be counted in time: asked for by halves.
+_TOO_MANY = frozenset({"exceeded_id_limit", "query_timeout"})
 #: An object, or a field of it, is missing, or our user may not read it.
 _HIDDEN = frozenset({"invalid_field", "invalid_type", "insufficient_access"})
 
@@ -303,7 +304,7 @@ class SalesforceClient:
         many, only its own are. Raises: CrmError.
         """
         error = error_of(answer.status, answer.body)
-        if error.code == _TOO_MANY.lower() and len(ids) > 1:
+        if error.code in _TOO_MANY and len(ids) > 1:
             half = len(ids) // 2
             told: dict[str, list[Happening]] = {}
             for part in (ids[:half], ids[half:]):
@@ -311,7 +312,7 @@ class SalesforceClient:
                 parts = [composite.query(each, soql) for each, soql in questions.items()]
                 told.update(self._read_around(object_type, part, self._composite(parts)))
             return told
-        if not isinstance(error, AccessError) and error.code != _TOO_MANY.lower():
+        if not isinstance(error, AccessError) and error.code not in _TOO_MANY:
             raise error
         if isinstance(error, AccessError):
             self._refused.add(activity_type)

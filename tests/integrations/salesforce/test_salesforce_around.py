@@ -170,6 +170,23 @@ def test_record_with_more_rows_than_an_answer_holds_loses_only_its_own(org):
         assert {one: len(each) for one, each in found.items()} == {other: 1}
 
 
+def test_activities_that_cannot_be_counted_in_time_are_asked_for_by_halves(org):
+    simulator, client = org()
+    ids = simulator.create_leads([lead()] * 4)
+    simulator.create_tasks([task(one, CallType="Inbound") for one in ids])
+    send = client._calls.call
+
+    def call(kind, path, *, json=None, **given):
+        answer = send(kind, path, json=json, **given)
+        if ids[1] in json["compositeRequest"][0]["url"]:  # the record of a busy year
+            body = [{"errorCode": "QUERY_TIMEOUT", "message": "took too long"}]
+            answer["compositeResponse"][0] |= {"httpStatusCode": 400, "body": body}
+        return answer
+
+    client._calls.call = call
+    assert set(client.activities("Lead", ids, ["Task"])) == set(ids) - {ids[1]}
+
+
 @pytest.mark.parametrize("hidden", ["WhoId", "PatientId"])
 def test_activity_that_our_user_may_not_read_is_with_nobody(org, hidden):
     _, client = org({"related": {"ClinicalServiceRequest": "PatientId"}}, hidden_fields=(hidden,))
