@@ -142,7 +142,7 @@ def _expiry(circumstances: Circumstances) -> Row:
             for number in range(rounds):
                 arrived = running.arrive(10, seed=circumstances.seed + number)
                 # A token that was just fetched is not believed to be old so soon.
-                running.service.works[0].client._tokens._since -= 60  # type: ignore[attr-defined]  # noqa: SLF001
+                running.service.works[0].client.org._tokens._since -= 60  # type: ignore[attr-defined]  # noqa: SLF001
                 running.salesforce.expire_sessions()
                 found.inputs += 1
                 counts = list(wait_for(running, arrived, 30.0))

@@ -1,7 +1,7 @@
 """What happened around records: counts and times by aggregate queries, no activity one by one.
 
-Rows are grouped by record, kind and day, so that a busy record brings a few rows and not hundreds.
-Within a day, the first is told apart; the others stand at the day's last. Only kinds and times are
+Rows are grouped by record, kind and hour, so that a busy record brings a few rows and not hundreds.
+Within an hour, the first is told apart; the others stand at the hour's last. Only kinds and times are
 asked for, never a subject or a text. Source: reference salesforce.md section 3.1, "Activities";
 SOQL reference, "GROUP BY", "Date Functions"; Object Reference, Task, Event, CampaignMember.
 """
@@ -23,8 +23,8 @@ SOURCES: Mapping[str, str] = {"call": TASK, "meeting": EVENT, "form_submission":
 #: The objects that a first response may come from.
 ANSWERS: Mapping[str, str] = {"call": TASK, "email": TASK, "meeting": EVENT}
 
-#: Of one day's activities of a kind, at most so many count.
-MOST_A_DAY = 50
+#: Of one hour's activities of a kind, at most so many count.
+MOST_AN_HOUR = 50
 
 #: Which field of an activity names the record. A person account's activities are its contact's,
 #: and name the account beside it.
@@ -81,7 +81,7 @@ def question(activity_type: str, object_type: str, ids: Sequence[str]) -> str | 
         return f"SELECT {who} who, COUNT(Id) n, {times} {source}"
     # Our own names, and ids whose form was checked.
     times = f"MIN({at}) earliest, MAX({at}) latest{more}"
-    source = f"FROM {activity_type} WHERE {among} GROUP BY {who}, {groups}DAY_ONLY({at})"
+    source = f"FROM {activity_type} WHERE {among} GROUP BY {who}, {groups}DAY_ONLY({at}), HOUR_IN_DAY({at})"
     return f"SELECT {who} who, {columns}COUNT(Id) n, {times} {source}"
 
 
@@ -102,7 +102,7 @@ def happenings(
         if earliest is None or latest is None:
             continue
         count = row.get("n")
-        several = min(count, MOST_A_DAY) if isinstance(count, int) else 1
+        several = min(count, MOST_AN_HOUR) if isinstance(count, int) else 1
         times = [earliest, *[latest] * (several - 1)]
         told = found.setdefault(wire.full_id(who), [])
         for at in times:

@@ -342,6 +342,10 @@ class SalesforceClient:
             names = ", ".join(f"'{name}'" for name in self._only)
             soql = f"SELECT Id FROM RecordType WHERE DeveloperName IN ({names})"  # noqa: S608  # names whose form was checked
             rows = _records_of(self._query(soql))
+            if not rows:  # else every record would seem to be gone, and be forgotten
+                raise AccessError(
+                    "record_type_missing", "none of only_record_types is there; run doctor"
+                )
             self._type_ids = frozenset(str(row.get("Id")) for row in rows)
         return self._type_ids
 

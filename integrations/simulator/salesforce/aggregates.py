@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from integrations.simulator.salesforce.errors import ApiError, malformed_query, no_such_column
 from integrations.simulator.salesforce.fields import Field, parsed
 from integrations.simulator.salesforce.records import Records, Values
-from integrations.simulator.salesforce.soql import Column, Query
+from integrations.simulator.salesforce.soql import DATE_FUNCTIONS, Column, Query
 
 MOST_ROWS = 2_000
 
@@ -21,7 +21,7 @@ def aggregated(
     groups = [(column, _groupable(records, entity, column)) for column in query.groups]
     for column in query.columns:
         field = _field(records, entity, column.field)
-        if column.function in ("", "DAY_ONLY") and not any(
+        if column.function in ("", *DATE_FUNCTIONS) and not any(
             each.name == field.name and group.function == column.function for group, each in groups
         ):
             raise malformed_query(f"Field must be grouped or aggregated: {column.field}")
@@ -72,10 +72,12 @@ def _result(
 
 
 def _value(value: object, column: Column) -> object:
-    if column.function != "DAY_ONLY":
+    if column.function not in DATE_FUNCTIONS:
         return value
     at = parsed(value)
-    return None if at is None else f"{at:%Y-%m-%d}"
+    if at is None:
+        return None
+    return f"{at:%Y-%m-%d}" if column.function == "DAY_ONLY" else at.hour + 1  # 1 to 24, in UTC
 
 
 def _field(records: Records, entity: str, name: str) -> Field:
@@ -87,9 +89,9 @@ def _field(records: Records, entity: str, name: str) -> Field:
 
 def _groupable(records: Records, entity: str, column: Column) -> Field:
     field = _field(records, entity, column.field)
-    if column.function == "DAY_ONLY":
+    if column.function:
         if field.type != "datetime":
-            raise malformed_query(f"DAY_ONLY is not valid on field {field.name}")
+            raise malformed_query(f"{column.function} is not valid on field {field.name}")
     elif field.is_long or field.type in ("datetime", "double", "multipicklist"):
         raise malformed_query(f"field '{field.name}' can not be grouped in a query call")
     return field

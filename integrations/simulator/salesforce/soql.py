@@ -2,7 +2,7 @@
 
 Source: reference salesforce.md section 3.1, SOQL and SOQL-rest rows; SOQL reference, SELECT
 syntax, "GROUP BY", "Date Functions". Not read, so MALFORMED_QUERY: subqueries, HAVING, ROLLUP, and
-of date functions all but DAY_ONLY.
+of date functions all but DAY_ONLY and HOUR_IN_DAY.
 """
 
 import re
@@ -22,7 +22,8 @@ _TOKEN = re.compile(
     r"|(?P<word>[A-Za-z_][\w.]*)"
     r"|(?P<sign><=|>=|!=|<>|[=<>(),]))"
 )
-FUNCTIONS = ("COUNT", "MIN", "MAX", "DAY_ONLY")
+DATE_FUNCTIONS = ("DAY_ONLY", "HOUR_IN_DAY")
+FUNCTIONS = ("COUNT", "MIN", "MAX", *DATE_FUNCTIONS)
 _AFTER_COLUMNS = frozenset({"FROM", "ORDER", "LIMIT", "OFFSET", "HAVING"})
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
@@ -69,7 +70,7 @@ class Column:
     """What is selected or grouped by: a field, or a function of one."""
 
     field: str
-    function: str = ""  #: COUNT, MIN, MAX or DAY_ONLY; empty: the field itself.
+    function: str = ""  #: One of `FUNCTIONS`; empty: the field itself.
     alias: str = ""
 
 
@@ -154,9 +155,9 @@ class _Parser:
         return tuple(columns)
 
     def _groups(self) -> tuple[Column, ...]:
-        columns = [self._column(("DAY_ONLY",))]
+        columns = [self._column(DATE_FUNCTIONS)]
         while self._accept(","):
-            columns.append(self._column(("DAY_ONLY",)))
+            columns.append(self._column(DATE_FUNCTIONS))
         if any(column.alias for column in columns):
             self._fail()
         return tuple(columns)

@@ -287,6 +287,24 @@ def test_only_some_record_types_are_scored(org):
     assert (page.ids, page.total) == ([one], 1)
 
 
+def test_record_types_that_nobody_has_stop_the_account_and_forget_nothing(org):
+    simulator, client = org({"only_record_types": ["Renamed"]})
+    (one,) = simulator.create_leads([lead()])
+    with pytest.raises(AccessError, match="only_record_types"):
+        client.read("Lead", [one], READ)
+
+
+def test_answer_of_the_same_day_is_not_hidden_by_an_earlier_call(org):
+    simulator, client = org()
+    (one,) = simulator.create_leads([lead()])
+    times = [at(hours=6), at(hours=4), at(hours=1)]
+    simulator.create_tasks([task(one, CallType="Outbound", CompletedDateTime=t) for t in times])
+    found = client.activities("Lead", [one], ["Task"])[one]
+    assert sorted(each.answered_at for each in found) == [
+        NOW - timedelta(hours=hours) for hours in (6, 4, 1)
+    ]
+
+
 def test_events_of_activities_and_related_objects_name_their_people(org):
     simulator, client = org({"related": {"ClinicalServiceRequest": "PatientId"}})
     (one,) = simulator.create_leads([lead()])
