@@ -23,7 +23,7 @@ from hubspot.crm.contacts import (
 from integrations.base import Change
 from integrations.budget import DayBudget, RateBudget
 from integrations.http import Caller, RetryPolicy
-from integrations.hubspot.client import HubSpotClient
+from integrations.hubspot.client import HubSpotClient, StaticToken
 from integrations.simulator.hubspot import HubSpotSettings, HubSpotSimulator
 from integrations.simulator.people import invent_people
 from integrations.simulator.server import running
@@ -98,7 +98,7 @@ def _ours(url: str) -> Callable[[list[str]], None]:
     caller = Caller(
         account="bench", budget=budget, day=DayBudget(0.0), retry=RetryPolicy(), sleep=time.sleep
     )
-    client = HubSpotClient(base_url=url, access_token=SETTINGS.access_token, caller=caller)
+    client = HubSpotClient(base_url=url, tokens=StaticToken(SETTINGS.access_token), caller=caller)
 
     def run(ids: list[str]) -> None:
         found = client.read("contact", ids, READ).records
