@@ -120,29 +120,27 @@ class SalesforceClient:
         """Return a row for each id. Fields found hidden are left out the second time."""
         extra = [*_BESIDE.get(object_type, ())]
         extra += [_RECORD_TYPE] if self._only else []
-        for is_last in (False, True):
-            wanted = self._fields.readable(object_type, ("Id", *names, *extra))
-            try:
-                rows = self._ask(object_type, ids, wanted)
-            except AccessError as error:
-                if is_last or error.code != "invalid_field":
-                    raise
-                hidden = self._fields.learn(object_type, ("Id", *names, *extra))
-                if not hidden:
-                    raise
-                log.error(  # noqa: TRY400  field names say it all
-                    "fields.hidden",
-                    extra={
-                        "account": self._caller.account,
-                        "object_type": object_type,
-                        "reason": ",".join(sorted(hidden))[:200],
-                    },
-                )
-                continue
-            if not isinstance(rows, list) or len(rows) != len(ids):
-                raise TransientCrmError("bad_reply", "collections read: not one row for each id")
-            return rows
-        raise TransientCrmError("bad_reply", "unreachable")
+        fields = ("Id", *names, *extra)
+        try:
+            rows = self._ask(object_type, ids, self._fields.readable(object_type, fields))
+        except AccessError as error:
+            hidden = frozenset[str]()
+            if error.code == "invalid_field":
+                hidden = self._fields.learn(object_type, fields)
+            if not hidden:
+                raise
+            log.error(  # noqa: TRY400  field names say it all
+                "fields.hidden",
+                extra={
+                    "account": self._caller.account,
+                    "object_type": object_type,
+                    "reason": ",".join(sorted(hidden))[:200],
+                },
+            )
+            rows = self._ask(object_type, ids, self._fields.readable(object_type, fields))
+        if not isinstance(rows, list) or len(rows) != len(ids):
+            raise TransientCrmError("bad_reply", "collections read: not one row for each id")
+        return rows
 
     def _ask(self, object_type: str, ids: Sequence[str], fields: Sequence[str]) -> object:
         """Make one call for the records, and for their activities where these are read, too."""
