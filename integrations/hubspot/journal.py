@@ -42,6 +42,9 @@ FILE_HOSTS = ("hubapi.com", "hubspot.com", "hubspotusercontent.com", "amazonaws.
 #: The type of the events that tell of an app's removal. Source: section 2.7.
 UNINSTALLS = "4-1916193"
 
+#: So often a file is asked for that its host refuses; each time under a new address.
+MOST_REFUSALS = 10
+
 #: What stands in place of a file that cannot be read: its delivery is quarantined, and seen.
 UNREADABLE = b'{"journal":"unreadable"}'
 
@@ -172,6 +175,7 @@ class JournalFeed:
         self._written = frozenset(written)
         self._ready: deque[Portion] = deque()
         self._position = ""  #: Of the portion that was returned last.
+        self._missing = ("", 0)  #: A file that is not there, and how often it was asked for.
 
     def fetch(self, position: str) -> Portion | None:
         """See `Feed.fetch`. Whoever asks for what follows has stored what came before."""
@@ -200,9 +204,10 @@ class JournalFeed:
         except PayloadError:
             return [_unreadable(offset)]
         except TransientCrmError as error:
-            if error.code != "reply_too_large":
+            # A large one is no smaller the next time; one that is not there may come.
+            if error.code != "reply_too_large" and not self._stays_away(offset, error):
                 raise
-            return [_unreadable(offset)]  # it is no smaller the next time
+            return [_unreadable(offset)]
         ends = [instant(each.get("occurredAt")) for each in events if self._is_uninstall(each)]
         made = [self._webhook(event) for event in events]
         told = [event for event in made if event is not None]
@@ -226,6 +231,14 @@ class JournalFeed:
     def close(self) -> None:
         """See `Feed.close`."""
         self._journal.close()
+
+    def _stays_away(self, offset: str, error: TransientCrmError) -> bool:
+        """Tell whether a file was refused so often that the feed must go on without it."""
+        if not error.code.startswith("file_4"):
+            return False  # the CRM's own trouble passes
+        count = self._missing[1] + 1 if self._missing[0] == offset else 1
+        self._missing = (offset, count)
+        return count >= MOST_REFUSALS
 
     def _is_uninstall(self, event: Any) -> bool:
         return (

@@ -16,6 +16,7 @@ from integrations.hubspot.adapter import HubSpotAdapter
 from integrations.hubspot.events import Portal
 from integrations.hubspot.journal import (
     FILE_HOSTS,
+    MOST_REFUSALS,
     SCOPES,
     UNREADABLE,
     Journal,
@@ -183,6 +184,25 @@ def test_unreadable_file_is_quarantined_and_not_fetched_for_ever(content):
     assert portion.body == UNREADABLE
     with pytest.raises(PayloadError):
         read(portion)
+
+
+@pytest.mark.parametrize("code", ["file_403", "file_404"])
+def test_file_that_stays_away_is_put_aside_in_the_end(code):
+    feed = feed_of(b"")
+    feed._journal.file = lambda _url: (_ for _ in ()).throw(TransientCrmError(code))
+    for _ in range(MOST_REFUSALS - 1):
+        with pytest.raises(TransientCrmError):
+            feed.fetch("")
+    portion = feed.fetch("")
+    assert (portion.body, portion.has_gap) == (UNREADABLE, True)
+
+
+def test_trouble_of_the_files_host_is_waited_for():
+    feed = feed_of(b"")
+    feed._journal.file = lambda _url: (_ for _ in ()).throw(TransientCrmError("file_503"))
+    for _ in range(MOST_REFUSALS + 5):
+        with pytest.raises(TransientCrmError):
+            feed.fetch("")
 
 
 def test_one_odd_event_does_not_spoil_the_others():
