@@ -44,17 +44,7 @@ def main() -> None:
         )
         for events in (1, 100):
             request = signed_request(events, ports["ours"], CLIENT_SECRET)
-            found: dict[str, list[float]] = {kind: [] for kind in ports}
-            p99: list[float] = []
-            for _ in range(ROUNDS):
-                for kind, port in ports.items():
-                    answer = load(port, request)
-                    if set(answer["codes"]) != {"200"}:
-                        raise SystemExit(f"{kind}: {answer['codes']}")
-                    found[kind].append(answer["per_second"])
-                    if kind == "ours":
-                        p99.append(answer["p99_ms"])
-            medians = {kind: statistics.median(rates) for kind, rates in found.items()}
+            medians, p99_ms = in_turns(ports, request)
             same, other = TARGETS[events]
             print(f"\n{events} event(s), {len(request)} bytes")
             for kind, rate in medians.items():
@@ -67,9 +57,25 @@ def main() -> None:
                 f"  ours / bare under gunicorn  {medians['ours'] / medians['gunicorn']:.2f}"
                 f"  (target {other:.2f})"
             )
-            print(f"  ours: p99 {statistics.median(p99):.1f} ms")
+            print(f"  ours: p99 {p99_ms:.1f} ms")
         rss = psutil.Process(ours).memory_info().rss / 2**20
         print(f"\nreceiver's resident memory after the load: {rss:.0f} MB (target 100)")
+
+
+def in_turns(ports: dict[str, int], request: bytes) -> tuple[dict[str, float], float]:
+    """Return the median rate of each server, and the median p99 in ms of `ours`."""
+    found: dict[str, list[float]] = {kind: [] for kind in ports}
+    p99: list[float] = []
+    for _ in range(ROUNDS):
+        for kind, port in ports.items():
+            answer = load(port, request)
+            if set(answer["codes"]) != {"200"}:
+                raise SystemExit(f"{kind}: {answer['codes']}")
+            found[kind].append(answer["per_second"])
+            if kind == "ours":
+                p99.append(answer["p99_ms"])
+    rates = {kind: statistics.median(each) for kind, each in found.items()}
+    return rates, statistics.median(p99)
 
 
 def signed_request(events: int, port: int, secret: str) -> bytes:

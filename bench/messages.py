@@ -4,15 +4,13 @@ One notification and a hundred in one message. Verify, read the XML, seal and co
 every acknowledgement is a row on the disk.
 """
 
-import statistics
-import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.accept import CONNECTIONS, ROUNDS, SECONDS, THREADS, load
-from bench.service import PATH_TOKEN, peer, prepared_org, wait_for_port
+from bench.accept import CONNECTIONS, ROUNDS, SECONDS, THREADS, in_turns, load
+from bench.service import PATH_TOKEN, peer, prepared_org, started
 from console.stage import free_port
 from integrations.simulator.salesforce import SalesforceSettings
 
@@ -42,34 +40,20 @@ def main() -> None:
         env = prepared_org(
             Path(name), SalesforceSettings(), "http://127.0.0.1:1", port=ports["ours"]
         )
-        log = stack.enter_context((Path(name) / "log").open("wb"))
-        process = subprocess.Popen(
-            [sys.executable, "-m", "console", "receive"], env=env, stdout=log, stderr=log
-        )
-        stack.callback(process.wait, 30)
-        stack.callback(process.terminate)
-        wait_for_port(ports["ours"])
+        log = Path(name) / "log"
+        stack.enter_context(started("receive", env, port=ports["ours"], log=log))
         bare = [sys.executable, "-m", "bench.bare", str(ports["waitress"]), str(THREADS)]
         stack.enter_context(peer(bare, ports["waitress"]))
         print(f"{ROUNDS} rounds of {SECONDS:.0f} s, {CONNECTIONS} connections")
         for notifications in (1, 100):
             request = _request(notifications)
-            found: dict[str, list[float]] = {kind: [] for kind in ports}
-            p99: list[float] = []
-            for _ in range(ROUNDS):
-                for kind, port in ports.items():
-                    answer = load(port, request)
-                    if set(answer["codes"]) != {"200"}:
-                        raise SystemExit(f"{kind}: {answer['codes']}")
-                    found[kind].append(answer["per_second"])
-                    if kind == "ours":
-                        p99.append(answer["p99_ms"])
-            ours, other = (statistics.median(found[kind]) for kind in ("ours", "waitress"))
+            rates, p99_ms = in_turns(ports, request)
+            ours, other = rates["ours"], rates["waitress"]
             print(
                 f"{notifications:3} notification(s), {len(request)} bytes: {ours:.0f} messages/s,"
                 f" bare {other:.0f}/s, ours / bare {ours / other:.2f};"
                 f" {CONNECTIONS / ours * 1000:.1f} ms with {CONNECTIONS} waiting,"
-                f" p99 {statistics.median(p99):.1f} ms"
+                f" p99 {p99_ms:.1f} ms"
             )
         alone = load(ports["ours"], _request(100), connections=1)
         print(f"100 notifications, one at a time: p99 {alone['p99_ms']:.1f} ms (target 10)")

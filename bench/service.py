@@ -99,9 +99,16 @@ def running(
         database_url: Another database than SQLite files in `folder`.
     """
     env = prepared(folder, port=port, hubspot_url=hubspot_url, database_url=database_url)
-    with (folder / f"log-{port}").open("wb") as log:
+    with started(command, env, port=port, log=folder / f"log-{port}") as pid:
+        yield pid
+
+
+@contextmanager
+def started(command: str, env: dict[str, str], *, port: int, log: Path) -> Iterator[int]:
+    """Run `leadscore COMMAND` until the block ends; yield its pid once it listens on `port`."""
+    with log.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "console", command], env=env, stdout=log, stderr=log
+            [sys.executable, "-m", "console", command], env=env, stdout=file, stderr=file
         )
         try:
             wait_for_port(port)
