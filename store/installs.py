@@ -172,8 +172,9 @@ class Installs:
     def mark_uninstalled(self, account_id: str, actor: str, now: datetime) -> bool:
         """Delete the account's tokens: the app was taken away. Return whether there were any.
 
-        For a person's command, and for events of an app's life. Safe to repeat. The account's work
-        stops at its next call, without one: `leadscore install` wakes it again.
+        For a person's command, and for events of an app's life. Safe to repeat. A worker that runs
+        keeps the token that it has in hand until HubSpot refuses it or it is about to end (half an
+        hour at most); then the account rests until `leadscore install` wakes it again.
         """
         is_new = self.of(account_id).forget(now)
         if is_new:
