@@ -41,7 +41,7 @@ def run_hubspot_app(
     if code:
         return code
     if project.subscriptions:
-        click.echo(f"sends   {project.subscriptions} subscriptions to {chosen.webhook_url}")
+        click.echo(f"sends   {len(project.subscriptions)} subscriptions to {chosen.webhook_url}")
     else:
         click.echo("sends   nothing: the events are fetched from the journal")
     click.echo(f"asks    {' '.join(project.scopes)}")

@@ -176,7 +176,6 @@ def _own_findings(
     """
     findings = []
     if store is not None:
-        kinds = activity_kinds(loaded.model)
         at = store.inbox.last_received_at(account.name, "hubspot")
         is_fine = at is not None or account.journal
         if account.journal and at is None:
@@ -184,7 +183,7 @@ def _own_findings(
         elif at is not None:
             detail = f"the last delivery came {at:%Y-%m-%d %H:%M} UTC"
         else:
-            wanted = "; ".join(needed_subscriptions(loaded.practice, account, kinds))
+            wanted = "; ".join(needed_subscriptions(loaded.practice, account, loaded.model))
             detail = (
                 f"no delivery in the {loaded.practice.retention.deliveries_days} days that are"
                 " kept. HubSpot does not tell what the app is subscribed to: see that its"
@@ -200,6 +199,9 @@ def _own_findings(
 def arrivals(account: SalesforceAccount, store: Store) -> list[Finding]:
     """Return when something last came, for each way that the account may get its events."""
     findings = []
+    if account.only_swept:
+        often = f"asked every {account.swept_every_minutes} min"
+        findings.append(Finding(f"{account.name}: changes", ok=True, detail=often))
     for kind, way in ways_in(account).items():
         at = store.inbox.last_received_at(account.name, kind)
         came = f"the last came {at:%Y-%m-%d %H:%M} UTC" if at else "none came yet"

@@ -4,7 +4,7 @@ Rare work of a person at a console; `registry` has what runs.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -206,12 +206,10 @@ def check_reach(account: HubSpotAccount) -> Finding:
 
 
 def needed_subscriptions(
-    practice: Practice, account: HubSpotAccount, kinds: Collection[str]
-) -> list[str]:
-    """Return the subscriptions that the account's app needs, in words."""
-    from integrations.hubspot.checks import subscriptions  # noqa: PLC0415
-
-    return subscriptions(_read_of(practice, account), activities=activities_read(account, kinds))
+    practice: Practice, account: HubSpotAccount, model: ScoringModel
+) -> Sequence[str]:
+    """Return the subscriptions that `leadscore app hubspot` writes for the account, in words."""
+    return hubspot_app(practice, account, model).subscriptions
 
 
 def provision_account(

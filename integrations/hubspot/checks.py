@@ -219,43 +219,6 @@ def _webhook(url: str) -> Finding:
     return Finding("webhook_url", ok=not fault, detail=f"{url}: {fault}" if fault else url)
 
 
-def subscriptions(read: Collection[str], *, activities: Collection[str]) -> list[str]:
-    """Return the subscriptions that the app needs. Source: reference hubspot.md section 2.3.
-
-    HubSpot sets some properties itself and tells of no change to them: those are left out.
-    """
-    found = [
-        f"contact.{word}"
-        for word in (
-            "creation",
-            "deletion",
-            "privacyDeletion",
-            "merge",
-            "restore",
-            "associationChange",
-        )
-    ]
-    found += [f"contact.propertyChange {name}" for name in read if not name.startswith(_SILENT)]
-    found += [f"object.creation {kind}" for kind in sorted(activities)]
-    return found
-
-
-_SILENT = (
-    "createdate",
-    "first_conversion_",
-    "hs_analytics_",
-    "hs_email_",
-    "hs_first_",
-    "hs_lastmodifieddate",
-    "hs_object_id",
-    "hs_sales_",
-    "lastmodifieddate",
-    "notes_",
-    "num_",
-    "recent_",
-)
-
-
 def reach(url: str) -> Finding:
     """Tell whether our receiver answers at the webhook's address, as seen from here.
 

@@ -62,7 +62,7 @@ class AppProject:
     """A project's files, and what a person should know of them."""
 
     files: Mapping[str, str] = field(repr=False)  #: Path in the project -> text.
-    subscriptions: int
+    subscriptions: Sequence[str]  #: In words, as `contact.propertyChange message`.
     scopes: tuple[str, ...]
     absent: tuple[str, ...]  #: Files of an older project that this one must not have.
     left_out: tuple[str, ...]  #: Mapped properties whose changes HubSpot does not send.
@@ -89,7 +89,7 @@ def app_project(plan: AppPlan) -> AppProject:
         subscriptions = webhooks["config"]["subscriptions"]
     return AppProject(
         files=files,
-        subscriptions=sum(map(len, subscriptions.values())),
+        subscriptions=[_in_words(each) for part in subscriptions.values() for each in part],
         scopes=tuple(_scopes(plan)[0]),
         absent=() if plan.webhook_url else (WEBHOOKS_FILE,),
         left_out=tuple(name for name in changes if name in NOT_SUBSCRIBABLE),
@@ -160,6 +160,11 @@ def _webhooks(plan: AppPlan, properties: Iterable[str]) -> dict[str, Any]:
             },
         },
     }
+
+
+def _in_words(subscription: Mapping[str, Any]) -> str:
+    parts = (subscription.get(name) for name in ("subscriptionType", "objectType", "propertyName"))
+    return " ".join(part for part in parts if part)
 
 
 def _generic(event: str, object_type: str) -> dict[str, Any]:

@@ -88,9 +88,7 @@ def _organization(client: SalesforceClient, wanted: str) -> list[Finding]:
     findings = [Finding("organization", ok=is_ours, detail=detail)]
     edition = str(row.get("OrganizationType") or "")
     if edition in NO_MESSAGES:
-        detail = (
-            f"{edition} has no Outbound Messages: changes are found by the sweep, or by events"
-        )
+        detail = f"{edition} has no Outbound Messages: set only_swept = true, or fetch events"
         findings.append(Finding("edition", ok=True, detail=detail))
     return findings
 

@@ -13,6 +13,7 @@ SIGNED = 'callout_secret = { env = "SF_CALLOUT" }'
     ("lines", "told"),
     [
         (RANGES, {"org: Outbound Messages": "none came yet"}),
+        ("only_swept = true", {"org: changes": "asked every 1 min"}),
         (SIGNED, {"org: signed callouts": "the last came 2026-11-23 17:00 UTC"}),
         (
             f"{RANGES}\nevents = true",

@@ -143,7 +143,7 @@ def test_an_app_with_a_journal_has_no_webhooks():
     project = project_of(text)
 
     assert WEBHOOKS_FILE not in project.files
-    assert project.subscriptions == 0
+    assert project.subscriptions == []
 
 
 def test_subscriptions_of_an_older_project_are_removed_only_with_force(run, tmp_path):
@@ -198,3 +198,16 @@ def test_an_account_that_is_not_there_is_said_with_those_that_are(run):
 
     assert done.exit_code == 2
     assert "did you mean 'hubspot'" in done.output
+
+
+def test_subscriptions_are_told_as_they_are_written():
+    project = project_of(STARTER)
+    config = json.loads(project.files[WEBHOOKS_FILE])["config"]["subscriptions"]
+    assert len(project.subscriptions) == sum(map(len, config.values()))
+    told = set(project.subscriptions)
+    assert {
+        "contact.privacyDeletion",
+        "contact.propertyChange message",
+        "object.creation call",
+        "object.propertyChange call hs_call_disposition",
+    } <= told

@@ -291,18 +291,6 @@ def test_doctor_says_when_nobody_listens():
     assert "no answer (network)" in checks.reach("http://127.0.0.1:1/webhooks/hubspot").detail
 
 
-def test_subscriptions_leave_out_what_hubspot_sets_itself():
-    read = ["message", "num_notes", "hs_lead_status", "hs_analytics_num_visits", "createdate"]
-    told = checks.subscriptions(read, activities=["call"])
-
-    assert told[-3:] == [
-        "contact.propertyChange message",
-        "contact.propertyChange hs_lead_status",
-        "object.creation call",
-    ]
-    assert "contact.privacyDeletion" in told
-
-
 def test_date_of_the_answer_is_the_clock_that_is_compared(portal):
     _, client, _, _ = portal()
     answer = client.call("GET", "/account-info/2026-09/details")

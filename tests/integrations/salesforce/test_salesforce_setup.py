@@ -119,7 +119,7 @@ def _few(client):
 
 def test_professional_edition_is_told_that_it_is_swept(org):
     _, client = org(edition="Professional Edition")
-    assert "found by the sweep" in looked_at(client)["edition"].detail
+    assert "only_swept = true" in looked_at(client)["edition"].detail
 
 
 def test_encrypted_input_is_read_in_clear(org):
