@@ -45,9 +45,12 @@ WRITTEN_LATE = "written_late"
 #: Causes that the CRM's events bring. Source: `integrations.base.CrmEvent`.
 CREATED, CHANGED = "created", "changed"
 DECAY = "decay"
+#: The cause of a record that a sweep found.
+SWEPT = "swept"
 #: A cause -> those whose place it takes; any other cause takes every place. A record is created
-#: while its properties are told of, in whatever order, and a plain change hides no other cause.
-_OVER = {CREATED: (CREATED, CHANGED, DECAY), CHANGED: (CHANGED, DECAY)}
+#: while its properties are told of, in whatever order, a plain change hides no other cause, and a
+#: sweep that finds what an event told of says nothing new.
+_OVER = {CREATED: (CREATED, CHANGED, DECAY), CHANGED: (CHANGED, DECAY), SWEPT: (SWEPT, DECAY)}
 
 
 class Lane(IntEnum):
@@ -261,11 +264,13 @@ def _mark_statement(engine: Engine | Connection) -> Executable:
 
 def _where_known(new: Any) -> Any:
     """Return the insert `new`, with what becomes of a row that is there already."""
+    # A sweep finds a failing record again and again: its tries count on, at their own times.
+    fails_on = and_(new.excluded.cause == SWEPT, _table.c.attempts > 0)
     return new.on_conflict_do_update(
         index_elements=["account_id", "object_type", "record_id"],
         set_={
             "due_at": case(
-                (_table.c.due_at < new.excluded.due_at, _table.c.due_at),
+                (or_(_table.c.due_at < new.excluded.due_at, fails_on), _table.c.due_at),
                 else_=new.excluded.due_at,
             ),
             "cause": case(
@@ -283,9 +288,9 @@ def _where_known(new: Any) -> Any:
                 else_=new.excluded.cause,
             ),
             "version": _table.c.version + 1,
-            "attempts": 0,
-            "first_failed_at": None,
-            "error_code": None,
+            "attempts": case((fails_on, _table.c.attempts), else_=0),
+            "first_failed_at": case((fails_on, _table.c.first_failed_at)),
+            "error_code": case((fails_on, _table.c.error_code)),
             "since_at": func.coalesce(_table.c.since_at, new.excluded.since_at),
             "lane": case(
                 (_table.c.lane < new.excluded.lane, _table.c.lane), else_=new.excluded.lane

@@ -34,8 +34,9 @@ log = logging.getLogger(__name__)
 
 #: The cause of a record that another one went on as.
 MERGED = "merged"
-#: So long after its creation was told, a record's activities are not asked for.
-NEW_FOR = timedelta(seconds=10)
+#: So long after its creation was told, a record's activities are not asked for: also at the end
+#: of a burst, when calls are scarce.
+NEW_FOR = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from store.due import Due, DueMark, Lane
+from store.due import SWEPT, Due, DueMark, Lane
 from store.listings import Listings
 from webhooks.pipeline import AccountWork
 
@@ -19,8 +19,6 @@ log = logging.getLogger(__name__)
 OVERLAP = timedelta(minutes=5)
 #: How far the first sweep of an account looks back; `leadscore backfill` looks at everything.
 FIRST = timedelta(hours=24)
-#: The cause of a record that a sweep found.
-SWEPT = "swept"
 
 
 class Sweeper:

@@ -1,7 +1,8 @@
 """The whole path over real sockets: pretend CRM -> signed webhook -> score in the CRM."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -237,11 +238,37 @@ def test_s040_the_call_budget_is_never_exceeded(tmp_path):
         assert running.hubspot.counters["worst_10s"] <= 180
 
 
-def test_a_thousand_records_cost_at_most_three_hundredths_of_a_call_each(hubspot):
-    arrived = hubspot.arrive(1_000, seed=11)
+@contextmanager
+def another_worker(running: Stage) -> Iterator[Service]:
+    """Run the worker of another process on the same store until the block ends."""
+    service = running.service
+    other = Service(
+        settings=service._settings.model_copy(update={"listen_port": 0}),
+        practice=service._practice,
+        secrets=load_secrets(service._practice, running.env),
+        model=packaged_model(),
+        keys=master_keys(service._settings),
+        receives=False,
+    )
+    other.start()
+    try:
+        yield other
+    finally:
+        other.stop()
 
-    assert settle(hubspot, arrived) == 1_000
-    calls = hubspot.calls()["hubspot"]
+
+def test_a_thousand_records_cost_at_most_three_hundredths_of_a_call_each(hubspot):
+    """A burst that waits; one that trickles in is `bench.path`: it depends on the machine."""
+    hubspot.service._worker.stop()
+    # The sweep after the start reads what changed, which all of these did: it is no part of this.
+    hubspot.service.store.accounts.set_swept("hubspot", utc_now() + timedelta(minutes=5))
+    arrived = hubspot.arrive(1_000, seed=11)
+    hubspot.hubspot.wait_until_idle(20.0)
+
+    with another_worker(hubspot) as other:
+        assert settle(hubspot, arrived) == 1_000
+        [calls] = [work.client.calls() for work in other.works if work.name == "hubspot"]
+    assert calls.keys() == {"batch_read", "batch_update"}
     assert sum(calls.values()) / 1_000 <= 0.03, calls
 
 
@@ -254,20 +281,8 @@ def test_what_a_receiver_stored_is_scored_by_another_process_s_worker(hubspot):
     assert len(hubspot.scored()) == 5
     assert service.store.inbox.counts()["waiting"] > 0
 
-    other = Service(
-        settings=service._settings.model_copy(update={"listen_port": 0}),
-        practice=service._practice,
-        secrets=load_secrets(service._practice, hubspot.env),
-        model=packaged_model(),
-        keys=master_keys(service._settings),
-        receives=False,
-    )
-    other.start()
-
-    try:
+    with another_worker(hubspot):
         assert settle(hubspot, arrived) == 10
-    finally:
-        other.stop()
 
 
 def test_scores_that_change_by_themselves_are_scheduled(hubspot):

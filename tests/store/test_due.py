@@ -180,6 +180,9 @@ def test_accounts_with_something_due_are_named_those_with_live_inquiries_first(
         ("decay changed", "changed"),
         ("written_late created changed", "written_late"),
         ("swept changed", "swept"),
+        ("created swept changed", "created"),
+        ("activity swept", "activity"),
+        ("decay swept", "swept"),
         ("changed deleted", "deleted"),
     ],
 )
@@ -191,3 +194,22 @@ def test_a_plain_change_hides_no_other_cause_in_one_mark_or_in_several(due, cloc
     _, claims = due.claim("portal", 9, clock())
 
     assert [claim.cause for claim in claims] == [stays, stays]
+
+
+def test_a_sweep_that_finds_a_failing_record_leaves_its_tries_and_their_time_alone(
+    due, clock, ends
+):
+    due.mark([mark(cause="changed")], clock())
+    _, [claim] = due.claim("portal", 9, clock())
+    later = clock() + timedelta(minutes=10)
+    again = Retry(claim=claim, due_at=later, error_code="not_written", first_failed_at=clock())
+    ends(retries=[again])
+
+    due.mark([mark(cause="swept")], clock())
+    assert due.claim("portal", 9, clock())[1] == []
+    [claim] = due.claim("portal", 9, later)[1]
+    assert (claim.attempts, claim.first_failed_at) == (1, clock())
+
+    due.mark([mark(cause="changed")], clock())  # a person may have mended it: at once
+    [claim] = due.claim("portal", 9, clock())[1]
+    assert (claim.attempts, claim.first_failed_at) == (0, None)

@@ -209,7 +209,7 @@ def test_a_creation_that_waited_or_that_an_activity_followed_is_asked_about(
     tell, event, call, step, active, clock
 ):
     tell(event(501))
-    clock.advance(seconds=11)
+    clock.advance(seconds=61)
     step()
     assert ("contact", ("501",)) in [asked[:2] for asked in active.asked]
 
