@@ -13,6 +13,7 @@ from integrations.errors import (
 )
 from store.accounts import Lease
 from store.due import DueMark
+from webhooks import bell as bells
 from webhooks.bell import CountingBell
 
 
@@ -175,7 +176,8 @@ def test_an_account_that_is_away_does_not_hold_up_another(
     new_worker, fake_crm, record, put, events, until, now, store, outbound
 ):
     away, there = fake_crm({"501": record()}), fake_crm({"00Q8d0000001aBCEAY": {}})
-    away.before_read = lambda: time.sleep(1.0)
+    answer = threading.Event()
+    away.before_read = lambda: answer.wait(30)
     there.records["00Q8d0000001aBCEAY"] = {
         "Description": "I want to book a cleaning",
         "CreatedDate": "2026-11-23T16:00:00.000+0000",
@@ -185,10 +187,11 @@ def test_an_account_that_is_away_does_not_hold_up_another(
         account_id="org", kind="salesforce", body=outbound("00Q8d0000001aBC"), at=now()
     )
     new_worker(away, there, clock=now)
-    began = time.monotonic()
     until(lambda: there.held)
 
-    assert time.monotonic() - began < 0.9
+    assert not away.held
+    answer.set()
+    until(lambda: away.held)
 
 
 def test_an_event_that_arrives_while_its_record_is_read_is_served(
@@ -322,13 +325,15 @@ def test_a_bell_counts_what_rang_before_anyone_waited():
     assert bell.wait(0.001) == 0
 
 
-def test_a_full_batch_is_not_waited_for():
+def test_a_full_batch_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(bells, "LONGEST_GATHER_S", 60.0)
+    monkeypatch.setattr(bells, "QUIET_S", 60.0)
     bell = CountingBell()
     bell.ring(100)
     began = time.monotonic()
     bell.gather(full=100, not_before=0.0)
 
-    assert time.monotonic() - began < 0.05
+    assert time.monotonic() - began < 30.0
 
 
 def test_s028_a_crm_that_is_away_for_a_day_is_probed_once_a_minute_by_one_record(
