@@ -215,6 +215,11 @@ class HubSpotAccount(_Table):
         return self.portal_id
 
     @property
+    def fetches_events(self) -> bool:
+        """Whether we fetch the events, so that nothing is sent to us."""
+        return self.journal
+
+    @property
     def swept_every_minutes(self) -> int:
         """How often we ask what changed."""
         return self.sweep_minutes or SWEEP_MINUTES
@@ -318,6 +323,21 @@ class SalesforceAccount(_Table):
         return self
 
     @model_validator(mode="after")
+    def _nothing_is_without_effect(self) -> "SalesforceAccount":
+        given = self.model_fields_set
+        if self.path_token is None:
+            for name in sorted(given & {"sender_ranges", "client_certificate_sha256"}):
+                if getattr(self, name):
+                    raise ValueError(
+                        f"{name} tells who may send to path_token's address; without path_token"
+                        " remove it"
+                    )
+        if not self.events:
+            for name in sorted(given & {"events_topic", "events_endpoint"}):
+                raise ValueError(f"{name} is of use with events = true only; remove it")
+        return self
+
+    @model_validator(mode="after")
     def _objects_are_told_apart(self) -> "SalesforceAccount":
         if not self.objects or len(set(self.objects)) < len(self.objects):
             raise ValueError("objects must name what is scored, each once")
@@ -327,6 +347,11 @@ class SalesforceAccount(_Table):
         if self.only_swept and self.events:
             raise ValueError("only_swept = true says that there are no events; remove one of them")
         return self
+
+    @property
+    def fetches_events(self) -> bool:
+        """Whether we fetch the events; Outbound Messages may come besides."""
+        return self.events
 
     @property
     def swept_every_minutes(self) -> int:

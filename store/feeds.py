@@ -7,7 +7,7 @@ do so at once, after a pause of one of them, do no harm: an event is a doorbell,
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Engine, or_, select, update
+from sqlalchemy import ColumnElement, Engine, func, or_, select, update
 
 from store import schema
 from store.engine import insert_into, reading
@@ -36,6 +36,16 @@ class Feeds:
                 select(_table.c.position, _table.c.fetched_at).where(*_is(account_id, kind))
             ).one_or_none()
         return None if row is None else FeedState(position=row[0], fetched_at=row[1])
+
+    def fetched(self) -> dict[str, datetime]:
+        """Return when the CRM last answered, by account; without those that it never did."""
+        with reading(self._engine).connect() as connection:
+            rows = connection.execute(
+                select(_table.c.account_id, func.max(_table.c.fetched_at).label("at"))
+                .where(_table.c.fetched_at.is_not(None))
+                .group_by(_table.c.account_id)
+            ).all()
+        return {row.account_id: row.at for row in rows}
 
     def take(
         self, account_id: str, kind: str, owner: str, *, now: datetime, lasts: timedelta

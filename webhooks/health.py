@@ -73,6 +73,12 @@ class Health:
             ["account"],
             registry=self.registry,
         )
+        self.fetched = Gauge(
+            "leadscore_events_fetched_seconds",
+            "How long ago the CRM last answered for the account's events, where we fetch them",
+            ["account"],
+            registry=self.registry,
+        )
         self.waiting = Gauge(
             "leadscore_inbox_deliveries",
             "Deliveries in the inbox, by state",

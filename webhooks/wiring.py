@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from webhooks.worker import Worker
 
 log = logging.getLogger(__name__)
+
+#: An account whose events we fetch and whose CRM did not answer for so long is not well: an idle
+#: feed is answered every few seconds, and one that is refused is tried every five minutes.
+FEED_SILENT = timedelta(minutes=10)
 
 
 def utc_now() -> datetime:
@@ -74,6 +78,7 @@ class Service:
         self._settings = settings
         self._practice = practice
         self._secrets = secrets
+        self._began = utc_now()
         self.health = Health(utc_now)
         self.store = open_store(
             settings.database_url,
@@ -233,21 +238,29 @@ class Service:
         found["inbox"] = self.store.inbox.counts()
         found["dead_letters"] = sum(self.store.dead_letters.counts().values())
         now = utc_now()
+        fetched = self.store.feeds.fetched()
         accounts = {}
         for account in self._practice.accounts:
             pause = self.store.accounts.paused(account.name)
             next_at = self.store.due.next_at(account.name)
-            oldest_s = max(0.0, (now - next_at).total_seconds()) if next_at else 0.0
+            oldest_s = _age_s(next_at, now) or 0.0
             is_paused = pause is not None and pause.until > now
             absence = self._absence(account)
             accounts[account.name] = {
                 "can_write_back": not is_paused and not absence,
                 "pause": absence or (pause.code if pause and is_paused else ""),
-                "oldest_due_s": round(oldest_s, 1),
+                "oldest_due_s": oldest_s,
                 "lag_s": self.health.lags(account.name),
             }
+            is_silent = False
+            if account.fetches_events:
+                last = fetched.get(account.name)
+                is_silent = now - max(last or self._began, self._began) > FEED_SILENT
+                accounts[account.name]["can_fetch"] = not is_silent and not absence
+                accounts[account.name]["fetched_s"] = _age_s(last, now)
             # A portal that took the app away is no fault of this service.
-            found["ready"] = found["ready"] and (bool(absence) or not is_paused)
+            is_well = not is_paused and not is_silent
+            found["ready"] = found["ready"] and (bool(absence) or is_well)
         found["accounts"] = accounts
         return found
 
@@ -266,6 +279,12 @@ class Service:
             self.health.dead_letters.set(found["dead_letters"])
         for name, account in found.get("accounts", {}).items():
             self.health.oldest_due.labels(name).set(account["oldest_due_s"])
+            if account.get("fetched_s") is not None:
+                self.health.fetched.labels(name).set(account["fetched_s"])
         for work in self.works:
             for period, count in work.client.calls_left().items():
                 self.health.calls_left.labels(work.name, period).set(count)
+
+
+def _age_s(at: datetime | None, now: datetime) -> float | None:
+    return None if at is None else round(max(0.0, (now - at).total_seconds()), 1)

@@ -36,6 +36,22 @@ def test_other_accounts_are_swept_every_quarter_of_an_hour():
     [
         ({"related": {"Lead": "OwnerId"}}, "related: Lead is scored"),
         ({"related": {"Task": "WhatId"}}, "related: Task"),
+        (
+            {"sender_ranges": ("127.0.0.0/8",)},
+            "sender_ranges tells who may send to path_token's address; without path_token remove",
+        ),
+        (
+            {"client_certificate_sha256": "0" * 64},
+            "client_certificate_sha256 tells who may send",
+        ),
+        (
+            {"events_topic": "/event/Leadscore_Change__e"},
+            "events_topic is of use with events = true only; remove it",
+        ),
+        (
+            {"events_endpoint": "https://bus.example.com:7443"},
+            "events_endpoint is of use with events = true only; remove it",
+        ),
         ({"objects": []}, "objects must name"),
         ({"objects": ["Lead", "Lead"]}, "each once"),
         ({"events": True}, "there are no events"),

@@ -1,14 +1,17 @@
 """A practice without a public address: nothing is sent to it, and all is scored."""
 
+import re
 import time
+from datetime import timedelta
 
 import pytest
+import requests
 
 from config.load import load_secrets
 from config.models import packaged_model
 from config.settings import Settings
 from console.stage import demo_practice, free_port
-from integrations.hubspot.journal import subscribe, wanted_subscriptions
+from integrations.hubspot.journal import JournalFeed, subscribe, wanted_subscriptions
 from integrations.registry import hubspot_journal
 from integrations.simulator.hubspot import HubSpotSettings, HubSpotSimulator
 from integrations.simulator.server import running
@@ -115,3 +118,31 @@ def test_restart_goes_on_where_it_was(portal, start):
     start()
     until(lambda: later in scored(portal))
     assert asked[0] == position
+
+
+def test_an_operator_sees_that_events_have_not_been_fetched_for_long(portal, start, monkeypatch):
+    monkeypatch.setattr("webhooks.wiring.FEED_SILENT", timedelta(seconds=1.5))
+    monkeypatch.setattr(JournalFeed, "pause_s", 0.2)
+    service = start()
+    until(service.store.feeds.fetched)
+    assert told(service)["can_fetch"]
+
+    portal.faults.answer("journal", 503, times=1_000)
+    until(lambda: not told(service)["can_fetch"])
+    assert told(service)["fetched_s"] >= 1.5
+    assert told(service)["can_write_back"]
+    with pytest.raises(requests.HTTPError, match="503"):
+        requests.get(f"{service.url}/readyz", timeout=5).raise_for_status()
+    metrics = requests.get(f"{service.url}/metrics", timeout=5).text
+    [line] = re.findall(
+        r'^leadscore_events_fetched_seconds{account="hubspot"} (.+)$', metrics, re.MULTILINE
+    )
+    assert float(line) >= 1.5
+
+    portal.faults.clear()
+    until(lambda: told(service)["can_fetch"])
+    assert service.readiness()["ready"]
+
+
+def told(service):
+    return service.readiness()["accounts"]["hubspot"]

@@ -68,13 +68,9 @@ class Scene:
             service_url="http://127.0.0.1",
         )  # fmt: skip
         account = next(each for each in practice.accounts if each.crm == "salesforce")
-        made = type(account)(
-            **{
-                **account.model_dump(exclude_none=True),
-                "events_endpoint": self.endpoint,
-                **changes,
-            }
-        )
+        where = {"events_endpoint": self.endpoint} if changes.get("events") else {}
+        given = account.model_dump(exclude_unset=True)
+        made = type(account)(**{**given, **where, **changes})
         return practice.model_copy(update={"accounts": [made]})
 
     def start(self, changes):
