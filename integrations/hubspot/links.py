@@ -12,6 +12,7 @@ from integrations.base import Happening
 from integrations.errors import AccessError, TransientCrmError
 from integrations.hubspot import wire
 from integrations.hubspot.activities import PROPERTIES, happening
+from integrations.refusals import Refusals
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class Links:
     def __init__(self, post: Post, *, account: str) -> None:
         self._post = post  #: Makes one call: kind, path, body.
         self._account = account
-        self._refused: set[str] = set()  #: Types that the token may not read.
+        self._refused = Refusals()  #: Types that the token may not read.
 
     def people(self, activity_type: str, ids: Sequence[str]) -> dict[str, list[str]]:
         """See `ActivityClient.people`."""
@@ -43,11 +44,12 @@ class Links:
     ) -> tuple[dict[str, list[Happening]], Counter[str]]:
         """Return what `ActivityClient.activities` does, and how many calls of each kind it took.
 
-        A type that the token may not read (e-mails need a scope of their own) is left out.
+        A type that the token may not read (e-mails need a scope of their own) is left out, and
+        asked for again after an hour.
         """
         found: dict[str, list[Happening]] = {}
         calls: Counter[str] = Counter()
-        for activity_type in sorted(set(types) - self._refused):
+        for activity_type in sorted(self._refused.without(types)):
             try:
                 linked, asked = self._linked(object_type, activity_type, ids)
                 wanted = {one: _chosen(all_of) for one, all_of in linked.items()}

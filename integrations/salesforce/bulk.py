@@ -26,11 +26,14 @@ FROM = 20_000
 PAGE = 10_000
 #: How long to wait before asking again whether the job is done, and how often in one call.
 WAIT_S, WAITS = 2.0, 5
+#: Pages that may be waited for a job, 8 s each: after 20 minutes plain queries are sooner done.
+MOST_WAITED = 150
 #: Where a listing by plain queries begins.
 FROM_THE_START = "/"
 
 _JOBS = "jobs/query"
-_CURSOR = re.compile(r"bulk/([a-zA-Z0-9]{15,18})/([A-Za-z0-9]{0,60})")
+#: A job, then where its results go on, or how often it was waited for.
+_CURSOR = re.compile(r"bulk/([a-zA-Z0-9]{15,18})/(?:([A-Za-z0-9]{1,60})|(~[0-9]{1,4})?)")
 _OVER = frozenset({"Failed", "Aborted"})
 
 
@@ -53,7 +56,7 @@ class BulkListing:
     def page(self, cursor: str) -> Page:
         """Return the ids at a cursor of ours; none while the job is not done.
 
-        A job that failed, or is gone, ends in a listing by plain queries.
+        A job that failed, is gone or does not end makes way for a listing by plain queries.
 
         Raises:
             CrmError: The call failed.
@@ -62,19 +65,20 @@ class BulkListing:
         found = _CURSOR.fullmatch(cursor)
         if found is None:
             raise ValueError("not a cursor of a query job")
-        job, locator = found.groups()
+        job, locator, waited = found.groups()
+        turn = int((waited or "~0")[1:]) + 1
         try:
-            if not locator and not self._is_done(job):
-                return Page(ids=[], cursor=cursor)
-            return self._results(job, locator)
+            if not locator and not self._is_done(job, turn):
+                return Page(ids=[], cursor=f"bulk/{job}/~{turn}")
+            return self._results(job, locator or "")
         except PermanentCrmError as error:
             self._log(error)
             return Page(ids=[], cursor=FROM_THE_START)
 
-    def _is_done(self, job: str) -> bool:
-        """Wait a while for the job. Raises: PermanentCrmError when it failed."""
-        for turn in range(WAITS):
-            if turn:
+    def _is_done(self, job: str, turn: int) -> bool:
+        """Wait a while for the job, for the `turn`th time. Raises: PermanentCrmError: no use."""
+        for look in range(WAITS):
+            if look:
                 self.sleep(WAIT_S)
             found = self.calls.call("bulk", f"{_JOBS}/{job}", method="GET")
             state = found.get("state") if isinstance(found, dict) else None
@@ -82,6 +86,8 @@ class BulkListing:
                 return True
             if state in _OVER:
                 raise PermanentCrmError("bulk_failed", "the job failed")
+        if turn > MOST_WAITED:
+            raise PermanentCrmError("bulk_slow", "the job does not end")
         return False
 
     def _results(self, job: str, locator: str) -> Page:

@@ -14,6 +14,7 @@ from integrations.errors import (
     PermanentCrmError,
     TransientCrmError,
 )
+from integrations.refusals import Refusals
 from integrations.salesforce import around, bulk, composite, listing, wire
 from integrations.salesforce.bulk import BulkListing, is_bulk
 from integrations.salesforce.calls import OrgCalls, error_of
@@ -86,7 +87,7 @@ class SalesforceClient:
         self._heir = (ACCOUNT, "ConvertedAccountId") if is_person else _CONTACT
         self._type_ids: frozenset[str] | None = None
         self._wanted: frozenset[str] = frozenset()  #: Activities that were asked for before.
-        self._refused: set[str] = set()  #: Activities that our user may not read.
+        self._refused = Refusals()  #: Activities that our user may not read.
         self._aside = _Aside()
 
     def read(self, object_type: str, ids: Sequence[str], properties: Sequence[str]) -> Found:
@@ -147,7 +148,7 @@ class SalesforceClient:
         path = f"composite/sobjects/{object_type}"
         body = {"ids": list(ids), "fields": list(fields)}
         self._aside.found = None
-        types = self._wanted - self._refused
+        types = self._refused.without(self._wanted)
         questions = _questions(types, object_type, ids)
         if not questions:
             return self._calls.call("collections_read", path, method="POST", json=body)
@@ -267,7 +268,7 @@ class SalesforceClient:
         _scored(object_type)
         self._wanted = frozenset(types)
         aside = self._aside
-        wanted = self._wanted - self._refused
+        wanted = self._refused.without(self._wanted)
         if aside.found is not None and aside.ids.issuperset(ids) and wanted <= aside.types:
             return {one: aside.found[one] for one in ids if one in aside.found}
         questions = _questions(wanted, object_type, ids)
@@ -298,7 +299,7 @@ class SalesforceClient:
     ) -> dict[str, list[Happening]]:
         """Return the activities that came to more rows than an answer holds, by halves.
 
-        Those that our user may not read are left out from now on; of a single record that has too
+        Those that our user may not read are left out for an hour; of a single record that has too
         many, only its own are. Raises: CrmError.
         """
         error = error_of(answer.status, answer.body)

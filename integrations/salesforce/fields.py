@@ -5,8 +5,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-#: An admin grants a field: it is read again after so long.
-KEPT_S = 3600.0
+from integrations.refusals import KEPT_S
 
 
 class Fields:

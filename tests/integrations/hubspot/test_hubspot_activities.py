@@ -8,6 +8,7 @@ import pytest
 from integrations.base import ActivityClient, Happening, RecordRef
 from integrations.errors import AccessError, TransientCrmError
 from integrations.hubspot.activities import PROPERTIES, TYPES, happening
+from integrations.refusals import KEPT_S
 from integrations.registry import activities_read
 from integrations.simulator.hubspot.settings import SCOPES
 
@@ -94,6 +95,11 @@ def test_a_type_that_the_token_may_not_read_is_left_out_and_said_once(serve, cap
 
     assert [[each.medium for each in around[one]] for around in found] == [["call"]] * 2
     assert [r.msg for r in caplog.records].count("activities.refused") == 1
+
+    # A person may have granted the scope since: it is asked for again after an hour.
+    client._links._refused._clock = lambda: time.monotonic() + KEPT_S + 1
+    client.activities("contact", [one], READ)
+    assert [r.msg for r in caplog.records].count("activities.refused") == 2
 
 
 def test_a_token_that_is_no_more_valid_stops_the_account(serve):

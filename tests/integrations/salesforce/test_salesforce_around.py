@@ -8,6 +8,7 @@ import pytest
 
 from integrations.base import Change, Happening, RecordRef
 from integrations.errors import AccessError, PermanentCrmError
+from integrations.refusals import KEPT_S
 from integrations.registry import build_client
 from integrations.simulator.salesforce import SalesforceSettings, SalesforceSimulator
 from integrations.simulator.server import running
@@ -203,6 +204,18 @@ def test_activities_that_our_user_may_not_read_are_left_out(org):
     client.read("Lead", [one], READ)
     assert [each.medium for each in client.activities("Lead", [one], ALL)[one]] == ["meeting"]
     assert client.calls() == {"composite": 2}
+
+
+def test_activities_that_were_refused_are_asked_for_again_after_an_hour(org):
+    simulator, client = org(hidden_fields=("CallType",))
+    (one,) = simulator.create_leads([lead()])
+    asked = []
+    composite = client._composite
+    client._composite = lambda parts: asked.append(len(parts)) or composite(parts)
+    for ahead_s in (0, 0, KEPT_S + 1):
+        client._refused._clock = lambda ahead_s=ahead_s: time.monotonic() + ahead_s
+        client.activities("Lead", [one], ALL)
+    assert asked[0] == asked[2] == asked[1] + 1
 
 
 def test_hidden_field_counts_as_empty_and_is_asked_about_once(org):

@@ -79,7 +79,7 @@ def test_job_that_takes_long_gives_an_empty_page_and_goes_on(org):
     _, client, waits = org(bulk_polls=bulk.WAITS + 1)
     page = client.list_ids("Lead", since=None)
     first = client.list_ids("Lead", since=None, cursor=page.cursor)
-    assert (first.ids, first.cursor) == ([], page.cursor)
+    assert (first.ids, first.cursor) == ([], f"{page.cursor}~1")
     assert len(waits) == bulk.WAITS - 1
     assert client.list_ids("Lead", since=None, cursor=first.cursor).ids
 
@@ -91,6 +91,16 @@ def test_job_that_fails_ends_in_plain_queries(org):
     page = client.list_ids("Lead", since=None, cursor=page.cursor)
     assert page.cursor == bulk.FROM_THE_START
     assert len(client.list_ids("Lead", since=None, cursor=page.cursor).ids) == 100
+
+
+def test_job_that_does_not_end_makes_way_for_plain_queries(org, monkeypatch):
+    monkeypatch.setattr(bulk, "MOST_WAITED", 3)
+    _, client, _ = org(bulk_polls=1_000)
+    cursors = [client.list_ids("Lead", since=None).cursor]
+    while cursors[-1] != bulk.FROM_THE_START:
+        cursors.append(client.list_ids("Lead", since=None, cursor=cursors[-1]).cursor)
+    assert [cursor.rpartition("/")[2] for cursor in cursors] == ["", "~1", "~2", "~3", ""]
+    assert len(client.list_ids("Lead", since=None, cursor=cursors[-1]).ids) == 100
 
 
 def test_job_that_is_gone_ends_in_plain_queries(org):
