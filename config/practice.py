@@ -216,7 +216,7 @@ class HubSpotAccount(_Table):
 
     @property
     def fetches_events(self) -> bool:
-        """Whether we fetch the events, so that nothing is sent to us."""
+        """Whether we fetch the events; deliveries may come besides."""
         return self.journal
 
     @property
@@ -350,7 +350,7 @@ class SalesforceAccount(_Table):
 
     @property
     def fetches_events(self) -> bool:
-        """Whether we fetch the events; Outbound Messages may come besides."""
+        """Whether we fetch the events; messages may come besides."""
         return self.events
 
     @property

@@ -91,11 +91,11 @@ def test_s013_strict_json_is_read(body, expected):
 @pytest.mark.parametrize("filler", [b'\\"', b"\\\\", b'"', b"a", b'","', b'"[', b"[]"])
 def test_s018_no_text_of_1_mib_takes_a_second(filler, tail):
     body = (b'["a"' + b",[]" * 17 + b',"' + filler * (1_000_000 // len(filler)) + tail)[:1_048_576]
-    began = time.thread_time()
+    began = time.perf_counter()
     with contextlib.suppress(PayloadError):
         loads(body)
 
-    assert time.thread_time() - began < 1.0
+    assert time.perf_counter() - began < 1.0
 
 
 @given(st.binary(max_size=200))

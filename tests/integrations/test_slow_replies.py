@@ -43,7 +43,7 @@ def dripping():
 
 @pytest.mark.parametrize(
     ("at_once", "slowly"),
-    [(b"", HEAD * 20), (HEAD[:20], b"X" * 2000), (HEAD, b" " * 5000)],
+    [(b"", HEAD * 4), (HEAD[:20], b"X" * 200), (HEAD, b" " * 5000)],
     ids=["head", "inside a header", "body"],
 )
 def test_s037_a_reply_of_single_bytes_is_given_up_when_the_time_is_over(dripping, at_once, slowly):
@@ -52,7 +52,7 @@ def test_s037_a_reply_of_single_bytes_is_given_up_when_the_time_is_over(dripping
 
     with pytest.raises(requests.Timeout, match="took too long"):
         session.get(f"{url}/slow")
-    assert 0.5 < time.monotonic() - began < 20  # it would drip for 100 s and more
+    assert 0.5 < time.monotonic() - began < 1.5
 
 
 def test_s037_a_reply_in_time_is_whole_and_its_connection_is_kept(dripping):
@@ -70,10 +70,10 @@ def test_s037_a_connection_that_comes_after_the_end_is_cut(dripping, monkeypatch
         time.sleep(0.8)  # a name that resolves slowly, addresses that do not answer
         return connect(*given, **options)
 
-    session = guarded_session(url := dripping(HEAD[:20], b"X" * 2000), limits=LIMITS)
+    session = guarded_session(url := dripping(HEAD[:20], b"X" * 200), limits=LIMITS)
     monkeypatch.setattr("urllib3.util.connection.create_connection", lambda *g, **o: slowly(*g))
     began = time.monotonic()
 
     with pytest.raises(requests.Timeout, match="took too long"):
         session.get(f"{url}/slow")
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 2.0

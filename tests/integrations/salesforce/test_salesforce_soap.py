@@ -84,11 +84,11 @@ hostile = pytest.mark.parametrize("body", HOSTILE, ids=lambda body: repr(body[:4
 
 @hostile
 def test_s014_hostile_xml_is_refused_at_once_and_opens_nothing(body, nothing_opened):
-    began = time.thread_time()
+    began = time.perf_counter()
 
     with pytest.raises(PayloadError):
         read_message(body)
-    assert time.thread_time() - began < 1.0
+    assert time.perf_counter() - began < 1.0
 
 
 def test_s014_the_doctype_is_refused_before_a_whole_message(outbound, nothing_opened):
@@ -135,11 +135,11 @@ def test_s014_100_notifications_are_read_and_one_more_is_not(outbound):
 )
 def test_s014_one_huge_tag_takes_no_second(outbound, filler):
     body = outbound("00Q8d0000001aBC").replace(b"<ActionId>", f"<ActionId {filler()}>".encode())
-    began = time.thread_time()
+    began = time.perf_counter()
     with contextlib.suppress(PayloadError):
         read_message(body)
 
-    assert time.thread_time() - began < 1.5
+    assert time.perf_counter() - began < 1.5
 
 
 def test_s014_a_text_of_megabytes_is_not_kept(outbound):
